@@ -1,0 +1,122 @@
+//! Efficiency curves: fitted on published measurements, per chip and operator class only.
+
+use std::collections::BTreeMap;
+
+use chokepoint_units::{Bandwidth, Bytes, NumberFormat, Power, Seconds};
+use serde::Deserialize;
+
+/// A calibration file: the curves of one chip.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Id; the file's name.
+    pub id: String,
+    /// How it was fitted, on what, with what error.
+    pub method: String,
+    /// Source id of the measurements.
+    pub source: String,
+    /// Date of the measurements or of the fit.
+    pub as_of: String,
+    /// Plain matrix multiplication by format.
+    pub gemm: BTreeMap<NumberFormat, GemmCurve>,
+    /// Grouped (expert) matrix multiplication by format.
+    pub grouped_gemm: BTreeMap<NumberFormat, GemmCurve>,
+    /// Attention over many query tokens: prefill and training, by format.
+    pub attention_prefill: BTreeMap<NumberFormat, AttentionCurve>,
+    /// Attention of one query token over a cache, by format of the cache.
+    pub attention_decode: BTreeMap<NumberFormat, AttentionCurve>,
+    /// Share of peak memory bandwidth that elementwise kernels reach.
+    pub stream: f64,
+    /// Power by kind of work.
+    pub power: PowerCurve,
+    /// Collectives inside the scale-up domain.
+    #[serde(default)]
+    pub collective: Vec<CollectiveCurve>,
+}
+
+/// Three-parameter roofline: t = launch + max(ops / (peak compute), bytes / (bandwidth memory)).
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GemmCurve {
+    /// Share of the dense peak reached when compute binds.
+    pub compute: f64,
+    /// Share of the memory bandwidth reached when memory binds.
+    pub memory: f64,
+    /// Fixed time of a kernel.
+    pub launch: Seconds,
+    /// Median absolute relative error of the fit on its measurements.
+    pub median_error: f64,
+    /// 90th percentile of it.
+    pub p90_error: f64,
+}
+
+/// Saturating efficiency: share of the limit = peak x / (x + half), where x is the query length
+/// (prefill, in tokens) or the cache read (decode, in bytes).
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttentionCurve {
+    /// Share reached at large x: of the dense peak (prefill) or the memory bandwidth (decode).
+    pub peak: f64,
+    /// The x at which half of it is reached: tokens (prefill) or bytes (decode).
+    pub half: f64,
+    /// Median absolute relative error of the fit over the buckets it was fitted on.
+    pub median_error: f64,
+}
+
+/// Power by kind of work, as shares of the package's thermal design power.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PowerCurve {
+    /// Idle power.
+    pub idle: Power,
+    /// Compute-bound matrix multiplication.
+    pub compute: f64,
+    /// Memory-bound kernels.
+    pub memory: f64,
+    /// Waiting and communication.
+    pub communication: f64,
+    /// Source id.
+    pub source: String,
+}
+
+/// Kinds of collectives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CollectiveKind {
+    /// Every rank ends with the sum.
+    AllReduce,
+    /// Every rank ends with all parts.
+    AllGather,
+    /// Every rank ends with its part of the sum.
+    ReduceScatter,
+    /// Every rank sends a different part to every other.
+    AllToAll,
+}
+
+/// A measured curve of one collective on one number of ranks of one domain.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CollectiveCurve {
+    /// Which collective.
+    pub kind: CollectiveKind,
+    /// Ranks it was measured on.
+    pub ranks: u64,
+    /// Smallest time.
+    pub latency: Seconds,
+    /// Source id.
+    pub source: String,
+    /// Points in rising size.
+    pub points: Vec<CurvePoint>,
+}
+
+/// One measured point; size and bandwidth as nccl-tests print them.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CurvePoint {
+    /// Message size in the convention of nccl-tests.
+    pub size: Bytes,
+    /// Bus bandwidth.
+    pub bus: Bandwidth,
+}

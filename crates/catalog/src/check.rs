@@ -1,0 +1,239 @@
+//! What a whole catalogue must satisfy beyond its schema: sources exist, references resolve,
+//! values lie in the sanity band of their class.
+
+use std::ops::RangeInclusive;
+
+use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_units::{NumberFormat, Quantity};
+
+use crate::{Catalog, Chip, Figure, FigureRow, System};
+
+/// Everything wrong with a catalogue.
+#[must_use]
+pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for entry in catalog.chips.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        chip(catalog, &entry.file, &entry.value, &mut found);
+    }
+    for entry in catalog.systems.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        system(catalog, &entry.file, &entry.value, &mut found);
+    }
+    for entry in catalog.networks.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+    }
+    for entry in catalog.prices.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        for id in entry.value.systems.keys() {
+            reference(catalog.system(id).err(), &entry.file, &mut found);
+        }
+        for id in entry.value.networks.keys() {
+            reference(catalog.network(id).err(), &entry.file, &mut found);
+        }
+    }
+    for entry in catalog.calibrations.values() {
+        known_source(
+            catalog,
+            &entry.file,
+            "source",
+            &entry.value.source,
+            &mut found,
+        );
+        for curve in &entry.value.collective {
+            known_source(
+                catalog,
+                &entry.file,
+                "collective.source",
+                &curve.source,
+                &mut found,
+            );
+        }
+    }
+    found
+}
+
+fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<Diagnostic>) {
+    if let Some(mut error) = error {
+        error.message = format!("{file}: {}", error.message);
+        found.push(error);
+    }
+}
+
+fn known_source(
+    catalog: &Catalog,
+    file: &str,
+    field: &str,
+    source: &str,
+    found: &mut Vec<Diagnostic>,
+) {
+    if !catalog.sources.contains_key(source) {
+        let known = catalog.sources.keys().map(String::as_str);
+        let mut error = Diagnostic::unknown_id("source", source, known);
+        error.code = Code::Provenance;
+        error.message = format!("{file}: {field}: {}", error.message);
+        found.push(error);
+    }
+}
+
+fn provenance(catalog: &Catalog, file: &str, rows: &[FigureRow], found: &mut Vec<Diagnostic>) {
+    for row in rows {
+        known_source(catalog, file, &row.field, &row.source, found);
+        if row.assumed && row.note.is_none() {
+            found.push(Diagnostic::new(
+                Code::Provenance,
+                format!(
+                    "{file}: {}: an assumed figure must say why in its note",
+                    row.field
+                ),
+            ));
+        }
+    }
+}
+
+fn band<T: Quantity>(
+    file: &str,
+    field: &str,
+    figure: Option<&Figure<T>>,
+    range: RangeInclusive<f64>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(figure) = figure else { return };
+    if !range.contains(&figure.value.base()) {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!(
+                "{file}: {field}: {} is outside the range of its class",
+                figure.value
+            ),
+        ));
+    }
+    let (low, high) = (
+        figure.low.unwrap_or(figure.value),
+        figure.high.unwrap_or(figure.value),
+    );
+    if !(low <= figure.value && figure.value <= high) {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!(
+                "{file}: {field}: {} is not between its low {low} and high {high}",
+                figure.value
+            ),
+        ));
+    }
+}
+
+/// Sanity bands of chips sold or announced 2020 to 2027; a sparse, both-ways or bit-for-byte
+/// figure falls outside or fails the consistency tests below.
+fn chip(catalog: &Catalog, file: &str, chip: &Chip, found: &mut Vec<Diagnostic>) {
+    reference(
+        catalog.calibration(&chip.calibration.curve).err(),
+        file,
+        found,
+    );
+    band(
+        file,
+        "memory.capacity",
+        chip.memory.capacity.as_ref(),
+        16e9..=1e12,
+        found,
+    );
+    band(
+        file,
+        "memory.visible",
+        chip.memory.visible.as_ref(),
+        16e9..=1e12,
+        found,
+    );
+    band(
+        file,
+        "memory.bandwidth",
+        chip.memory.bandwidth.as_ref(),
+        0.2e12..=30e12,
+        found,
+    );
+    let link = chip.scale_up.as_ref().and_then(|s| s.bandwidth.as_ref());
+    band(file, "scale_up.bandwidth", link, 20e9..=4e12, found);
+    let host = chip.host.as_ref().and_then(|h| h.bandwidth.as_ref());
+    band(file, "host.bandwidth", host, 10e9..=1e12, found);
+    band(file, "tdp", chip.tdp.as_ref(), 50.0..=4000.0, found);
+    band(
+        file,
+        "die.area",
+        chip.die.area.as_ref(),
+        100.0..=3500.0,
+        found,
+    );
+    for (format, figure) in &chip.peak {
+        band(
+            file,
+            &format!("peak.{format}"),
+            Some(figure),
+            0.1e12..=60e15,
+            found,
+        );
+    }
+    let peak = |format| chip.peak.get(&format).map(|f| f.value.get());
+    if let (Some(wide), Some(narrow)) = (peak(NumberFormat::Bf16), peak(NumberFormat::Fp8))
+        && !(0.9..=4.5).contains(&(narrow / wide))
+    {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!(
+                "{file}: peak.fp8 is {:.1} times peak.bf16: is one of them a sparse figure?",
+                narrow / wide
+            ),
+        ));
+    }
+}
+
+fn system(catalog: &Catalog, file: &str, system: &System, found: &mut Vec<Diagnostic>) {
+    reference(catalog.chip(&system.chip).err(), file, found);
+    reference(
+        catalog.network(&system.scale_out.network).err(),
+        file,
+        found,
+    );
+    band(
+        file,
+        "domain.bandwidth",
+        Some(&system.domain.bandwidth),
+        20e9..=4e12,
+        found,
+    );
+    band(
+        file,
+        "scale_out.bandwidth",
+        Some(&system.scale_out.bandwidth),
+        1e9..=1e12,
+        found,
+    );
+    band(
+        file,
+        "power.host",
+        system.power.host.as_ref(),
+        100.0..=20_000.0,
+        found,
+    );
+    if system.node.chips == 0 || system.domain.chips == 0 {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!("{file}: a node and a domain have at least one chip"),
+        ));
+    }
+    let link = catalog
+        .chip(&system.chip)
+        .ok()
+        .and_then(|chip| chip.scale_up.as_ref());
+    if let Some(bandwidth) = link.and_then(|link| link.bandwidth.as_ref())
+        && system.domain.bandwidth.value > bandwidth.value * 1.2
+    {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!(
+                "{file}: domain.bandwidth {} exceeds the chip's own links, {}: is it a both-ways figure?",
+                system.domain.bandwidth.value, bandwidth.value
+            ),
+        ));
+    }
+}

@@ -1,0 +1,29 @@
+//! The catalogue: chips, systems, networks, price books and calibration as data with provenance.
+//!
+//! Loaded from (name, text) pairs, so that the binary can embed it, a folder can override it and
+//! a scenario can add to it. Knows no files and no performance.
+//!
+//! Every number is a [`Figure`]: value with unit, source id, place in the source, grade, date,
+//! optional low and high. Bandwidth is per direction, operation rates are dense.
+
+mod calibration;
+mod check;
+mod chip;
+mod figure;
+mod load;
+mod network;
+mod price;
+mod source;
+mod system;
+
+pub use calibration::{
+    AttentionCurve, Calibration, CollectiveCurve, CollectiveKind, CurvePoint, GemmCurve, PowerCurve,
+};
+pub use check::check;
+pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
+pub use figure::{Figure, FigureRow, Grade};
+pub use load::{Catalog, Entry};
+pub use network::{Link, Network, Switch};
+pub use price::{NetworkPrice, PriceBook, SystemPrice};
+pub use source::Source;
+pub use system::{Domain, Node, ScaleOut, System, SystemPower, Topology};

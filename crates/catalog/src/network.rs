@@ -1,0 +1,77 @@
+//! A scale-out network: link, switch, latency; the parts of a fat tree.
+
+use chokepoint_units::{Bandwidth, Power, Seconds};
+use serde::Deserialize;
+
+use crate::{Figure, FigureRow};
+
+/// A network file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Lower-case id with hyphens; the file's name.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// What a reader must know.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// One port and its media.
+    pub link: Link,
+    /// One switch box.
+    pub switch: Switch,
+    /// Time of a smallest message between two hosts under different leaf switches, software
+    /// included.
+    pub latency: Figure<Seconds>,
+    /// Share of the wire that large collectives reach.
+    pub achieved: Figure<f64>,
+}
+
+/// One port and its media.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// Rate of a port, per direction.
+    pub rate: Figure<Bandwidth>,
+    /// Power of one optical module, which terminates `ports_per_module` ports.
+    #[serde(default)]
+    pub module_power: Option<Figure<Power>>,
+    /// Ports that one optical module terminates.
+    pub ports_per_module: u64,
+}
+
+/// One switch box.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {
+    /// Name as sold.
+    pub name: String,
+    /// Ports at the link rate.
+    pub ports: Figure<f64>,
+    /// Power of the box without modules.
+    #[serde(default)]
+    pub power: Option<Figure<Power>>,
+}
+
+impl Network {
+    /// Every figure of the network, for printing with sources.
+    #[must_use]
+    pub fn figures(&self) -> Vec<FigureRow> {
+        let mut rows = vec![
+            self.link.rate.row("link.rate"),
+            self.switch.ports.count_row("switch.ports"),
+            self.latency.row("latency"),
+            self.achieved.count_row("achieved"),
+        ];
+        rows.extend(
+            self.link
+                .module_power
+                .iter()
+                .map(|f| f.row("link.module_power")),
+        );
+        rows.extend(self.switch.power.iter().map(|f| f.row("switch.power")));
+        rows
+    }
+}

@@ -1,0 +1,182 @@
+//! A system: chip, node, scale-up domain, scale-out network and power; something one can buy.
+
+use chokepoint_units::{Bandwidth, Power, Seconds};
+use serde::Deserialize;
+
+use crate::{Figure, FigureRow, Status};
+
+/// A system file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Lower-case id with hyphens; the file's name.
+    pub id: String,
+    /// Name as sold.
+    pub name: String,
+    /// Who sells it.
+    pub vendor: String,
+    /// Whether one can buy it.
+    pub status: Status,
+    /// Id of its chip.
+    pub chip: String,
+    /// What a reader must know.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// The server or tray.
+    pub node: Node,
+    /// The scale-up domain.
+    pub domain: Domain,
+    /// The network beyond the domain.
+    pub scale_out: ScaleOut,
+    /// Power beyond the chips.
+    #[serde(default)]
+    pub power: SystemPower,
+}
+
+/// One server or tray.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Chips in it.
+    pub chips: u64,
+    /// Host processors.
+    #[serde(default)]
+    pub cpu: Option<String>,
+    /// Host processors in it.
+    #[serde(default)]
+    pub cpus: Option<u64>,
+    /// Nodes in a rack.
+    #[serde(default)]
+    pub per_rack: Option<u64>,
+}
+
+/// How the chips of a domain are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topology {
+    /// One level of switches: every pair at full link bandwidth.
+    Switched,
+    /// Two levels of switches without oversubscription.
+    TwoLevelSwitched,
+    /// Direct links between every pair; a pair has only its share of the bandwidth.
+    Mesh,
+    /// PCI Express through the host or a PCIe switch.
+    Pcie,
+    /// Torus of direct links.
+    Torus,
+}
+
+/// The scale-up domain.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// Chips in it.
+    pub chips: u64,
+    /// How they are joined.
+    pub topology: Topology,
+    /// Bandwidth of one chip into the domain, per direction.
+    pub bandwidth: Figure<Bandwidth>,
+    /// Time of a smallest message between two chips, software included.
+    #[serde(default)]
+    pub latency: Option<Figure<Seconds>>,
+    /// Switches add and multicast (NVLink SHARP).
+    #[serde(default)]
+    pub in_switch_reduction: bool,
+    /// Switch chips in the domain.
+    #[serde(default)]
+    pub switch_chips: Option<Figure<f64>>,
+    /// Copper cables in the domain.
+    #[serde(default)]
+    pub copper_cables: Option<Figure<f64>>,
+    /// Optical modules in the domain.
+    #[serde(default)]
+    pub optical_modules: Option<Figure<f64>>,
+}
+
+/// The network beyond the domain.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScaleOut {
+    /// Id of the network.
+    pub network: String,
+    /// Bandwidth of one chip into it, per direction.
+    pub bandwidth: Figure<Bandwidth>,
+}
+
+/// Power beyond the chips.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemPower {
+    /// Power of a node that is not its chips: processors, network cards, fans, conversion.
+    #[serde(default)]
+    pub host: Option<Figure<Power>>,
+    /// Rated power of a node.
+    #[serde(default)]
+    pub node_rated: Option<Figure<Power>>,
+    /// Rated power of a rack.
+    #[serde(default)]
+    pub rack_rated: Option<Figure<Power>>,
+    /// Rated power of the whole system, where it is sold as one.
+    #[serde(default)]
+    pub system_rated: Option<Figure<Power>>,
+    /// Power to provision at the utility for each chip, network and cooling included.
+    #[serde(default)]
+    pub provisioned_per_chip: Option<Figure<Power>>,
+}
+
+impl System {
+    /// Every figure of the system, for printing with sources.
+    #[must_use]
+    pub fn figures(&self) -> Vec<FigureRow> {
+        let mut rows = vec![self.domain.bandwidth.row("domain.bandwidth")];
+        rows.extend(self.domain.latency.iter().map(|f| f.row("domain.latency")));
+        let counts = [
+            ("domain.switch_chips", &self.domain.switch_chips),
+            ("domain.copper_cables", &self.domain.copper_cables),
+            ("domain.optical_modules", &self.domain.optical_modules),
+        ];
+        rows.extend(
+            counts
+                .into_iter()
+                .filter_map(|(name, f)| f.as_ref().map(|f| f.count_row(name))),
+        );
+        rows.push(self.scale_out.bandwidth.row("scale_out.bandwidth"));
+        let powers = [
+            ("power.host", &self.power.host),
+            ("power.node_rated", &self.power.node_rated),
+            ("power.rack_rated", &self.power.rack_rated),
+            ("power.system_rated", &self.power.system_rated),
+            (
+                "power.provisioned_per_chip",
+                &self.power.provisioned_per_chip,
+            ),
+        ];
+        rows.extend(
+            powers
+                .into_iter()
+                .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
+        );
+        rows
+    }
+}
+
+impl Figure<f64> {
+    /// A dimensionless figure as a row for printing.
+    #[must_use]
+    pub fn count_row(&self, field: impl Into<String>) -> FigureRow {
+        FigureRow {
+            field: field.into(),
+            value: self.value.to_string(),
+            low: self.low.map(|low| low.to_string()),
+            high: self.high.map(|high| high.to_string()),
+            source: self.source.clone(),
+            place: self.place.clone(),
+            grade: self.grade,
+            as_of: self.as_of.clone(),
+            note: self.note.clone().or_else(|| self.derived.clone()),
+            assumed: self.assumed,
+        }
+    }
+}
