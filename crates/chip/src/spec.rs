@@ -1,0 +1,240 @@
+//! A chip as the calculation needs it, resolved from the catalogue.
+
+use std::collections::BTreeMap;
+
+use chokepoint_catalog::{AttentionCurve, Calibration, Chip, Figure, GemmCurve, PowerCurve};
+use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Quantity};
+
+use crate::KernelClass;
+
+/// Extra relative half-width when curves are borrowed from another chip: fits carried between
+/// data-centre chips lose 0 to 13 points of error, 15 where the vendor differs
+/// (`gemm_fit_transfer_*.csv` of the same measurements as the curves).
+const BORROWED_SPREAD: f64 = 0.15;
+
+/// Half-width of an 80% interval over the median absolute error, for a normal distribution.
+const HALF_WIDTH_OVER_MEDIAN: f64 = 1.282 / 0.674;
+
+/// The highest share of peak that a scaled curve may claim.
+const HIGHEST_SHARE: f64 = 0.98;
+
+/// A chip with its efficiency curves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChipSpec {
+    /// Catalogue id.
+    pub id: String,
+    /// Memory that a job can fill.
+    pub capacity: Bytes,
+    /// Peak memory bandwidth.
+    pub bandwidth: Bandwidth,
+    /// Thermal design power of the package.
+    pub tdp: Power,
+    /// Whether the curves were measured on another chip.
+    pub borrowed: bool,
+    /// Figures that no source states and the catalogue assumes.
+    pub assumed: Vec<String>,
+    /// Relative half-widths of the nominal figures: compute, bandwidth, capacity.
+    pub nominal_spread: NominalSpread,
+    pub(crate) peaks: BTreeMap<NumberFormat, OpsRate>,
+    pub(crate) gemm: BTreeMap<NumberFormat, GemmCurve>,
+    pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
+    pub(crate) prefill: BTreeMap<NumberFormat, AttentionCurve>,
+    pub(crate) decode: BTreeMap<NumberFormat, AttentionCurve>,
+    pub(crate) stream: f64,
+    pub(crate) share_scale: f64,
+    pub(crate) launch_scale: f64,
+    pub(crate) power: PowerCurve,
+}
+
+/// Relative half-widths (80%) of the nominal figures of a chip.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NominalSpread {
+    /// Of the peaks.
+    pub compute: f64,
+    /// Of the memory bandwidth.
+    pub bandwidth: f64,
+    /// Of the capacity.
+    pub capacity: f64,
+}
+
+/// Factors on a chip's resources, for elasticities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChipScale {
+    /// On all peaks.
+    pub compute: f64,
+    /// On memory bandwidth.
+    pub bandwidth: f64,
+    /// On memory capacity.
+    pub capacity: f64,
+    /// On the fixed time of kernels.
+    pub launch: f64,
+}
+
+impl Default for ChipScale {
+    fn default() -> Self {
+        Self {
+            compute: 1.0,
+            bandwidth: 1.0,
+            capacity: 1.0,
+            launch: 1.0,
+        }
+    }
+}
+
+impl ChipSpec {
+    /// From the catalogue.
+    ///
+    /// # Errors
+    /// When a figure that every calculation needs is not published, naming it: memory capacity,
+    /// memory bandwidth, power, or a 16-bit peak.
+    pub fn new(chip: &Chip, curves: &Calibration) -> Result<Self, Diagnostic> {
+        let capacity = needed(chip, "memory.capacity", chip.usable_memory())?;
+        let bandwidth = needed(chip, "memory.bandwidth", chip.memory.bandwidth.as_ref())?;
+        let tdp = needed(chip, "tdp", chip.tdp.as_ref())?;
+        let wide = chip
+            .peak
+            .get(&NumberFormat::Bf16)
+            .or_else(|| chip.peak.get(&NumberFormat::Fp16));
+        let wide = needed(chip, "peak.bf16", wide)?;
+        let assumed = chip
+            .figures()
+            .into_iter()
+            .filter(|row| row.assumed)
+            .map(|row| row.field)
+            .collect();
+        Ok(Self {
+            id: chip.id.clone(),
+            capacity: capacity.value,
+            bandwidth: bandwidth.value,
+            tdp: tdp.value,
+            borrowed: chip.calibration.borrowed,
+            assumed,
+            nominal_spread: NominalSpread {
+                compute: wide.relative_spread(),
+                bandwidth: bandwidth.relative_spread(),
+                capacity: capacity.relative_spread(),
+            },
+            peaks: chip
+                .peak
+                .iter()
+                .map(|(format, figure)| (*format, figure.value))
+                .collect(),
+            gemm: curves.gemm.clone(),
+            grouped: curves.grouped_gemm.clone(),
+            prefill: curves.attention_prefill.clone(),
+            decode: curves.attention_decode.clone(),
+            stream: curves.stream,
+            share_scale: chip
+                .calibration
+                .scale
+                .as_ref()
+                .map_or(1.0, |figure| figure.value),
+            launch_scale: 1.0,
+            power: curves.power.clone(),
+        })
+    }
+
+    /// The same chip with scaled resources.
+    #[must_use]
+    pub fn scaled(&self, scale: ChipScale) -> Self {
+        let mut chip = self.clone();
+        for peak in chip.peaks.values_mut() {
+            *peak = *peak * scale.compute;
+        }
+        chip.bandwidth = self.bandwidth * scale.bandwidth;
+        chip.capacity = self.capacity * scale.capacity;
+        chip.launch_scale = self.launch_scale * scale.launch;
+        chip
+    }
+
+    /// Dense peak in a format, where the chip has it.
+    #[must_use]
+    pub fn peak(&self, format: NumberFormat) -> Option<OpsRate> {
+        self.peaks.get(&format).copied()
+    }
+
+    /// The first of some formats in which the chip multiplies faster than in 16 bits, else the
+    /// 16-bit format it has.
+    #[must_use]
+    pub fn best_format(&self, wanted: &[NumberFormat]) -> NumberFormat {
+        let wide = self.wide_format();
+        let base = self.peak(wide).map_or(0.0, OpsRate::get);
+        wanted
+            .iter()
+            .copied()
+            .find(|format| {
+                let rate = self.peak(*format).map_or(0.0, OpsRate::get);
+                if format.bits() >= 16 {
+                    rate > 0.0
+                } else {
+                    rate > base * 0.99
+                }
+            })
+            .unwrap_or(wide)
+    }
+
+    /// The 16-bit format of the chip.
+    #[must_use]
+    pub fn wide_format(&self) -> NumberFormat {
+        if self.peaks.contains_key(&NumberFormat::Bf16) {
+            NumberFormat::Bf16
+        } else {
+            NumberFormat::Fp16
+        }
+    }
+
+    /// Compute share of a curve, carried to this chip.
+    pub(crate) fn share(&self, share: f64) -> f64 {
+        (share * self.share_scale).min(HIGHEST_SHARE.max(share))
+    }
+
+    /// Relative half-width (80%) of the time of a class of kernels in a format.
+    #[must_use]
+    pub fn spread(&self, class: KernelClass, format: NumberFormat) -> f64 {
+        let median = match class {
+            KernelClass::Gemm => pick(&self.gemm, format).map(|c| c.median_error),
+            KernelClass::GroupedGemm => pick(&self.grouped, format).map(|c| c.median_error),
+            KernelClass::Prefill => pick(&self.prefill, format).map(|c| c.median_error),
+            KernelClass::Decode => pick(&self.decode, format).map(|c| c.median_error),
+            KernelClass::Stream => Some(0.05),
+        };
+        let fit = median.unwrap_or(0.15) * HALF_WIDTH_OVER_MEDIAN;
+        let nominal = match class {
+            KernelClass::Gemm | KernelClass::GroupedGemm | KernelClass::Prefill => {
+                self.nominal_spread.compute
+            }
+            KernelClass::Decode | KernelClass::Stream => self.nominal_spread.bandwidth,
+        };
+        let borrowed = if self.borrowed { BORROWED_SPREAD } else { 0.0 };
+        libm::sqrt(fit * fit + nominal * nominal + borrowed * borrowed)
+    }
+}
+
+/// A figure that a calculation cannot do without.
+fn needed<'a, T: Quantity>(
+    chip: &Chip,
+    field: &str,
+    figure: Option<&'a Figure<T>>,
+) -> Result<&'a Figure<T>, Diagnostic> {
+    figure.ok_or_else(|| {
+        Diagnostic::new(
+            Code::Value,
+            format!("{field} of chip \"{}\" is not published", chip.id),
+        )
+        .help(format!(
+            "give it in the scenario: [chip.{}] or a file under --data",
+            chip.id
+        ))
+    })
+}
+
+/// The curve of a format, or of the nearest format in width that was measured.
+pub(crate) fn pick<T>(curves: &BTreeMap<NumberFormat, T>, format: NumberFormat) -> Option<&T> {
+    curves.get(&format).or_else(|| {
+        curves
+            .iter()
+            .min_by_key(|(known, _)| known.bits().abs_diff(format.bits()))
+            .map(|(_, curve)| curve)
+    })
+}

@@ -1,0 +1,104 @@
+//! Collectives over a group of ranks.
+//!
+//! Sizes follow nccl-tests: all-reduce and reduce-scatter take the bytes each rank contributes,
+//! all-gather the bytes each rank ends with, all-to-all the bytes each rank sends in all
+//! (its own share included).
+
+use chokepoint_catalog::CollectiveKind;
+use chokepoint_units::{Bytes, Seconds};
+
+use crate::curve::{bus_factor, closed_form, nearest};
+use crate::{Fabric, Group};
+
+impl Fabric {
+    /// Every rank ends with the sum.
+    #[must_use]
+    pub fn all_reduce(&self, group: Group, size: Bytes) -> Seconds {
+        self.collective(CollectiveKind::AllReduce, group, size)
+    }
+
+    /// Every rank ends with all parts, `size` bytes.
+    #[must_use]
+    pub fn all_gather(&self, group: Group, size: Bytes) -> Seconds {
+        self.collective(CollectiveKind::AllGather, group, size)
+    }
+
+    /// Every rank contributes `size` bytes and ends with its part of the sum.
+    #[must_use]
+    pub fn reduce_scatter(&self, group: Group, size: Bytes) -> Seconds {
+        self.collective(CollectiveKind::ReduceScatter, group, size)
+    }
+
+    /// Every rank sends `size` bytes in all, an equal part to each rank.
+    #[must_use]
+    pub fn all_to_all(&self, group: Group, size: Bytes) -> Seconds {
+        self.collective(CollectiveKind::AllToAll, group, size)
+    }
+
+    /// One message to the neighbour at the group's stride.
+    #[must_use]
+    pub fn send(&self, stride: u64, size: Bytes) -> Seconds {
+        if stride < self.domain {
+            self.domain_latency + size / self.inside_bandwidth(2)
+        } else {
+            self.out_latency + size / self.out_bandwidth
+        }
+    }
+
+    fn collective(&self, kind: CollectiveKind, group: Group, size: Bytes) -> Seconds {
+        if group.size <= 1 || size <= Bytes::ZERO {
+            return Seconds::ZERO;
+        }
+        let (inside, domains) = group.split(self.domain);
+        if domains <= 1 {
+            return self.inside(kind, size, inside);
+        }
+        match kind {
+            CollectiveKind::AllReduce => {
+                let shard = size / inside as f64;
+                self.inside(CollectiveKind::ReduceScatter, size, inside)
+                    + self.outside(kind, shard, domains)
+                    + self.inside(CollectiveKind::AllGather, size, inside)
+            }
+            CollectiveKind::AllGather | CollectiveKind::ReduceScatter => {
+                let shard = size / inside as f64;
+                self.outside(kind, shard, domains) + self.inside(kind, size, inside)
+            }
+            CollectiveKind::AllToAll => {
+                let local = size / domains as f64;
+                let remote = size - local;
+                let crossing = self.out_latency + remote / self.out_bandwidth;
+                crossing.max(self.inside(kind, local, inside))
+            }
+        }
+    }
+
+    /// Inside one domain.
+    pub(crate) fn inside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
+        if ranks <= 1 {
+            return Seconds::ZERO;
+        }
+        match nearest(&self.curves, kind, ranks) {
+            Some(curve) => curve.seconds(size, ranks, self.slower),
+            None => closed_form(
+                kind,
+                size,
+                ranks,
+                self.inside_bandwidth(ranks),
+                self.domain_latency,
+            ),
+        }
+    }
+
+    /// Between domains, one rank of each, over the scale-out network: bandwidth of a ring, latency
+    /// of a double tree (NCCL chooses by size; the faster bound of both is taken).
+    fn outside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
+        let levels = libm::ceil(libm::log2(ranks as f64));
+        let rounds = if kind == CollectiveKind::AllReduce {
+            2.0 * levels
+        } else {
+            levels
+        };
+        self.out_latency * rounds + size * bus_factor(kind, ranks) / self.out_bandwidth
+    }
+}

@@ -1,0 +1,115 @@
+//! Measured collective curves: time by size, interpolated, carried to other rank counts and link
+//! rates.
+
+use chokepoint_catalog::{CollectiveCurve, CollectiveKind};
+use chokepoint_units::{Bandwidth, Bytes, Seconds};
+
+/// One measured curve, ready to evaluate.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Curve {
+    pub kind: CollectiveKind,
+    pub ranks: u64,
+    latency: f64,
+    /// Natural logarithms of (size in bytes, seconds), in rising size.
+    points: Vec<(f64, f64)>,
+}
+
+/// Bytes that cross each chip's link for each byte of message, as nccl-tests define bus
+/// bandwidth (nccl-tests `doc/PERFORMANCE.md`): 2(n-1)/n for all-reduce, (n-1)/n for the others.
+pub(crate) fn bus_factor(kind: CollectiveKind, ranks: u64) -> f64 {
+    let share = (ranks.saturating_sub(1)) as f64 / ranks.max(1) as f64;
+    match kind {
+        CollectiveKind::AllReduce => 2.0 * share,
+        CollectiveKind::AllGather | CollectiveKind::ReduceScatter | CollectiveKind::AllToAll => {
+            share
+        }
+    }
+}
+
+impl Curve {
+    pub(crate) fn new(measured: &CollectiveCurve) -> Self {
+        let factor = bus_factor(measured.kind, measured.ranks);
+        let points = measured
+            .points
+            .iter()
+            .map(|point| {
+                let seconds = point.size.get() * factor / point.bus.get();
+                (libm::log(point.size.get()), libm::log(seconds))
+            })
+            .collect();
+        Self {
+            kind: measured.kind,
+            ranks: measured.ranks,
+            latency: measured.latency.get(),
+            points,
+        }
+    }
+
+    /// Time on another number of ranks and another link rate.
+    ///
+    /// The latency is kept and scaled with the logarithm of the rank count (trees and in-switch
+    /// reduction add a level for each doubling; Thakur et al. 2005); the rest scales with the
+    /// bytes on the link and inversely with its rate.
+    pub(crate) fn seconds(&self, size: Bytes, ranks: u64, slower: f64) -> Seconds {
+        let measured = self.interpolate(size.get());
+        let transfer = (measured - self.latency).max(0.0);
+        let bytes = bus_factor(self.kind, ranks) / bus_factor(self.kind, self.ranks);
+        let levels = libm::log2(ranks as f64) / libm::log2(self.ranks as f64);
+        Seconds::new(self.latency * levels.max(0.5) + transfer * bytes * slower)
+    }
+
+    /// Piecewise linear in logarithms; constant bandwidth above the largest size, no less than
+    /// the smallest measured time below the smallest.
+    fn interpolate(&self, size: f64) -> f64 {
+        let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
+            return self.latency;
+        };
+        let x = libm::log(size.max(1.0));
+        if x >= last.0 {
+            return libm::exp(last.1 + (x - last.0));
+        }
+        if x <= first.0 {
+            let share = size / libm::exp(first.0);
+            return self.latency + (libm::exp(first.1) - self.latency).max(0.0) * share;
+        }
+        let upper = self.points.partition_point(|point| point.0 < x).max(1);
+        let (low, high) = (self.points[upper - 1], self.points[upper]);
+        let share = (x - low.0) / (high.0 - low.0);
+        libm::exp(low.1 + (high.1 - low.1) * share)
+    }
+}
+
+/// The measured curve of a kind whose rank count is nearest (in ratio) to the wanted one.
+pub(crate) fn nearest(curves: &[Curve], kind: CollectiveKind, ranks: u64) -> Option<&Curve> {
+    let distance = |curve: &Curve| {
+        let ratio = ranks as f64 / curve.ranks as f64;
+        if ratio >= 1.0 { ratio } else { 1.0 / ratio }
+    };
+    curves
+        .iter()
+        .filter(|curve| curve.kind == kind && !curve.points.is_empty())
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+}
+
+/// Latency and bandwidth of the fastest of ring and (double) binary tree inside a domain, for
+/// chips without measured curves; Thakur, Rabenseifner, Gropp 2005, tables 1 to 4.
+pub(crate) fn closed_form(
+    kind: CollectiveKind,
+    size: Bytes,
+    ranks: u64,
+    bandwidth: Bandwidth,
+    hop: Seconds,
+) -> Seconds {
+    let transfer = size * bus_factor(kind, ranks) / bandwidth;
+    let steps = (ranks - 1) as f64;
+    let levels = libm::ceil(libm::log2(ranks as f64));
+    match kind {
+        CollectiveKind::AllReduce => {
+            let ring = hop * (2.0 * steps) + transfer;
+            let tree = hop * (2.0 * levels) + size * 2.0 / bandwidth;
+            ring.min(tree)
+        }
+        CollectiveKind::AllGather | CollectiveKind::ReduceScatter => hop * levels + transfer,
+        CollectiveKind::AllToAll => hop + transfer,
+    }
+}

@@ -1,0 +1,22 @@
+//! Time to move data between chips, and the parts of the network that moves it.
+//!
+//! A group of ranks maps to tiers by placement order: ranks that are near in the order share a
+//! scale-up domain. Inside a domain collectives follow measured curves where the chip has any,
+//! since latency plus size over bandwidth is wrong by up to 65% in the middle sizes
+//! (`data/conventions.md`); elsewhere the fastest of ring and tree by latency and bandwidth.
+//! Across domains they are hierarchical: reduce inside, exchange the shard over the scale-out
+//! network on all rails at once, gather inside.
+//!
+//! Limits: no contention between groups, no oversubscription, no failed links.
+
+mod collective;
+mod curve;
+mod group;
+mod moe;
+mod parts;
+mod spec;
+
+pub use group::Group;
+pub use moe::Dispatch;
+pub use parts::{FabricParts, fat_tree};
+pub use spec::{Fabric, FabricScale};
