@@ -8,9 +8,11 @@
 //! shares average over; errors of the fit are carried as intervals.
 
 mod kernel;
+mod operator;
 mod power;
 mod spec;
 
 pub use kernel::{Bound, KernelClass, KernelTime};
+pub use operator::Precision;
 pub use power::PowerDraw;
 pub use spec::{ChipScale, ChipSpec};

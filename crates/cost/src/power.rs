@@ -52,7 +52,7 @@ fn rated_per_chip(system: &System) -> Option<Power> {
         .map(|nodes| (nodes * system.node.chips).max(1) as f64);
     match (&system.power.system_rated, &system.power.rack_rated, rack) {
         (Some(system), _, _) => Some(system.value / domain),
-        (None, Some(rated), Some(chips)) if chips >= domain => Some(rated.value / chips),
+        (None, Some(rated), Some(chips)) if chips <= domain => Some(rated.value / chips),
         _ => None,
     }
 }

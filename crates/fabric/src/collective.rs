@@ -79,7 +79,7 @@ impl Fabric {
             return Seconds::ZERO;
         }
         match nearest(&self.curves, kind, ranks) {
-            Some(curve) => curve.seconds(size, ranks, self.slower),
+            Some(curve) => curve.seconds(size, ranks, self.link),
             None => closed_form(
                 kind,
                 size,

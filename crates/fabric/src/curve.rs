@@ -14,6 +14,15 @@ pub(crate) struct Curve {
     points: Vec<(f64, f64)>,
 }
 
+/// Factors from the measured chip's link to this system's.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct LinkScale {
+    /// On the time of transfers: the measured link's rate over this one's.
+    pub transfer: f64,
+    /// On the latency.
+    pub latency: f64,
+}
+
 /// Bytes that cross each chip's link for each byte of message, as nccl-tests define bus
 /// bandwidth (nccl-tests `doc/PERFORMANCE.md`): 2(n-1)/n for all-reduce, (n-1)/n for the others.
 pub(crate) fn bus_factor(kind: CollectiveKind, ranks: u64) -> f64 {
@@ -50,12 +59,12 @@ impl Curve {
     /// The latency is kept and scaled with the logarithm of the rank count (trees and in-switch
     /// reduction add a level for each doubling; Thakur et al. 2005); the rest scales with the
     /// bytes on the link and inversely with its rate.
-    pub(crate) fn seconds(&self, size: Bytes, ranks: u64, slower: f64) -> Seconds {
+    pub(crate) fn seconds(&self, size: Bytes, ranks: u64, link: LinkScale) -> Seconds {
         let measured = self.interpolate(size.get());
         let transfer = (measured - self.latency).max(0.0);
         let bytes = bus_factor(self.kind, ranks) / bus_factor(self.kind, self.ranks);
         let levels = libm::log2(ranks as f64) / libm::log2(self.ranks as f64);
-        Seconds::new(self.latency * levels.max(0.5) + transfer * bytes * slower)
+        Seconds::new(self.latency * levels.max(0.5) * link.latency + transfer * bytes * link.transfer)
     }
 
     /// Piecewise linear in logarithms; constant bandwidth above the largest size, no less than

@@ -15,8 +15,9 @@ pub struct Dispatch {
     pub token: Bytes,
     /// Experts that a token goes to.
     pub top_k: u64,
-    /// Domains that routing allows for one token, where it is limited (DeepSeek-V3 section 2.1.2).
-    pub domain_limit: Option<u64>,
+    /// Where routing is limited: groups of experts, and how many of them a token may use
+    /// (DeepSeek-V3 section 2.1.2). Groups lie on as few domains as possible.
+    pub groups: Option<(u64, u64)>,
 }
 
 impl Fabric {
@@ -40,9 +41,9 @@ impl Fabric {
         }
         let d = domains as f64;
         let even = d * (1.0 - libm::pow(1.0 - 1.0 / d, dispatch.top_k as f64));
-        let distinct = dispatch
-            .domain_limit
-            .map_or(even, |limit| even.min(limit as f64));
+        let distinct = dispatch.groups.map_or(even, |(groups, most)| {
+            even.min((most * domains.div_ceil(groups.max(1))) as f64)
+        });
         let remote = distinct * (d - 1.0) / d;
         let crossing =
             self.out_latency + dispatch.token * (dispatch.tokens * remote) / self.out_bandwidth;

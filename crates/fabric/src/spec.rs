@@ -3,7 +3,7 @@
 use chokepoint_catalog::{Calibration, Chip, Network, System, Topology};
 use chokepoint_units::{Bandwidth, Seconds};
 
-use crate::curve::Curve;
+use crate::curve::{Curve, LinkScale};
 
 /// Share of link bandwidth that collectives of chips without measured curves reach inside a
 /// domain; NCCL on A100, H100 and B200 reaches 0.68 to 0.78 in all-gather at 512 MiB
@@ -33,8 +33,8 @@ pub struct Fabric {
     /// Whether domain collectives follow curves measured on this chip.
     pub measured: bool,
     pub(crate) curves: Vec<Curve>,
-    /// Link rate of the measured chip over this system's.
-    pub(crate) slower: f64,
+    /// From the measured chip's link to this system's.
+    pub(crate) link: LinkScale,
 }
 
 /// Factors on a fabric's resources, for elasticities.
@@ -97,7 +97,7 @@ impl Fabric {
             } else {
                 Vec::new()
             },
-            slower: reference / bandwidth,
+            link: LinkScale { transfer: reference / bandwidth, latency: 1.0 },
         }
     }
 
@@ -106,7 +106,10 @@ impl Fabric {
     pub fn scaled(&self, scale: FabricScale) -> Self {
         let mut fabric = self.clone();
         fabric.domain_bandwidth = self.domain_bandwidth * scale.domain_bandwidth;
-        fabric.slower = self.slower / scale.domain_bandwidth;
+        fabric.link = LinkScale {
+            transfer: self.link.transfer / scale.domain_bandwidth,
+            latency: self.link.latency * scale.latency,
+        };
         fabric.out_bandwidth = self.out_bandwidth * scale.out_bandwidth;
         fabric.domain_latency = self.domain_latency * scale.latency;
         fabric.out_latency = self.out_latency * scale.latency;

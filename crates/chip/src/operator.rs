@@ -1,0 +1,65 @@
+//! Time of one operator of a model.
+
+use chokepoint_model::{AttentionPhase, ElementwiseKind, Formats, GemmClass, Operator};
+use chokepoint_units::{NumberFormat, Seconds};
+
+use crate::kernel::KernelTime;
+use crate::{ChipSpec, KernelClass};
+
+/// Formats of a model's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precision {
+    /// Of the linear layers of blocks: weights and inputs; results are 16 bits wide.
+    pub linear: NumberFormat,
+    /// Of keys and values in the cache.
+    pub cache: NumberFormat,
+}
+
+/// Efficiency of the backward over the forward kernel: 63% against 73% of peak on A100
+/// (Dao 2023, `FlashAttention`-2, section 4.1).
+const ATTENTION_BACKWARD_SHARE: f64 = 0.63 / 0.73;
+
+impl ChipSpec {
+    /// Time of an operator. Router, head, multi-token projections and the per-head products of
+    /// latent decoding stay in 16 bits (DeepSeek-V3 section 3.3.1).
+    #[must_use]
+    pub fn operator(&self, operator: &Operator, precision: &Precision) -> KernelTime {
+        let wide = self.wide_format();
+        match operator {
+            Operator::Gemm { class, .. } => {
+                let format = if low_precision(*class) { precision.linear } else { wide };
+                let formats = Formats { cache: precision.cache, ..Formats::linear(format) };
+                let bytes = operator.elements().bytes(&formats);
+                self.gemm(operator.ops(), bytes, format, *class == GemmClass::Expert)
+            }
+            Operator::Attention { phase, query_tokens, .. } => {
+                let formats = Formats { cache: precision.cache, ..Formats::uniform(wide) };
+                let bytes = operator.elements().bytes(&formats);
+                match phase {
+                    AttentionPhase::Prefill => self.prefill_attention(operator.ops(), bytes, *query_tokens),
+                    AttentionPhase::Backward => {
+                        self.prefill_attention(operator.ops() / ATTENTION_BACKWARD_SHARE, bytes, *query_tokens)
+                    }
+                    AttentionPhase::Decode => self.decode_attention(operator.ops(), bytes, precision.cache),
+                }
+            }
+            Operator::Elementwise { what, .. } => {
+                let formats = Formats { cache: precision.cache, ..Formats::uniform(wide) };
+                let time = self.stream(operator.elements().bytes(&formats));
+                if *what == ElementwiseKind::Residual { without_launch(time, self.stream_launch()) } else { time }
+            }
+        }
+    }
+}
+
+/// Adding to the residual stream is part of the kernel of the norm that follows, in all engines.
+fn without_launch(time: KernelTime, launch: Seconds) -> KernelTime {
+    KernelTime { total: time.total - launch, class: KernelClass::Stream, ..time }
+}
+
+const fn low_precision(class: GemmClass) -> bool {
+    match class {
+        GemmClass::Attention | GemmClass::LatentDown | GemmClass::FeedForward | GemmClass::Expert => true,
+        GemmClass::LatentAbsorbed | GemmClass::Router | GemmClass::Head | GemmClass::MultiToken => false,
+    }
+}

@@ -1,0 +1,252 @@
+//! The comparison: a job for each system and workload, evaluated independently, assembled in
+//! order.
+
+use chokepoint_chip::ChipSpec;
+use chokepoint_cost::{capital, hourly, system_power};
+use chokepoint_fabric::FabricParts;
+use chokepoint_units::{Power, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
+
+use crate::equal::{chips_for_budget, chips_for_power, network_parts};
+use crate::resolve::{Resolved, SystemParts};
+use crate::row::{Comparison, Kind, Outcome, Row, Statement};
+use crate::scenario::{Held, Workload};
+use crate::{serving, training};
+
+/// One system on one workload, by their places in the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    workload: usize,
+    system: usize,
+}
+
+/// All jobs of a scenario, in the order of their rows.
+#[must_use]
+pub fn jobs(resolved: &Resolved) -> Vec<Job> {
+    let systems = resolved.systems.len();
+    (0..resolved.scenario.workloads.len())
+        .flat_map(|workload| (0..systems).map(move |system| Job { workload, system }))
+        .collect()
+}
+
+/// Evaluates one job.
+#[must_use]
+pub fn evaluate(resolved: &Resolved, job: Job) -> Row {
+    let parts = &resolved.systems[job.system];
+    let workload = resolved.scenario.workloads[job.workload].get_ref();
+    let held = resolved.held(workload);
+    let sized = chips(resolved, job, parts, workload, held);
+    let (chips, found) = match sized {
+        Ok((spec, chips)) => (chips, outcome(resolved, job, parts, workload, spec, chips)),
+        Err((chips, reason)) => (chips, Err(reason)),
+    };
+    row(resolved, parts, workload, chips, found)
+}
+
+/// How many chips the system gets; else why none, with the number asked for.
+fn chips<'a>(
+    resolved: &Resolved,
+    job: Job,
+    parts: &'a SystemParts,
+    workload: &Workload,
+    held: Held,
+) -> Result<(&'a ChipSpec, u64), (u64, Statement)> {
+    let asked = if let Held::Chips(chips) = held { chips } else { 0 };
+    let spec = parts.spec.as_ref().map_err(|error| {
+        (asked, Statement::new("figure-missing", [("what", error.message.clone())]))
+    })?;
+    let chips = match held {
+        Held::Chips(chips) => chips,
+        Held::Power(limit) => chips_for_power(parts, limit),
+        Held::Budget(limit) => {
+            chips_for_budget(parts, &resolved.prices, limit).map_err(|reason| (0, reason))?
+        }
+        Held::Deadline(deadline) => chips_for_time(resolved, job, parts, spec, workload, deadline)
+            .ok_or_else(|| (0, Statement::new("deadline-unreachable", [])))?,
+    };
+    if chips == 0 {
+        return Err((0, Statement::new("no-chips", [])));
+    }
+    Ok((spec, chips))
+}
+
+fn chips_for_time(
+    resolved: &Resolved,
+    job: Job,
+    parts: &SystemParts,
+    spec: &ChipSpec,
+    workload: &Workload,
+    deadline: Seconds,
+) -> Option<u64> {
+    let architecture = &resolved.models[job.workload];
+    match workload {
+        Workload::Training(given) => {
+            let workload = training::workload(given);
+            training::chips_for_deadline(parts, spec, architecture, &workload, deadline)
+        }
+        Workload::Serving(given) => {
+            let workload = serving::workload(given);
+            let rate = given.requests_per_second?;
+            serving::chips_for_rate(parts, spec, architecture, &workload, rate)
+        }
+    }
+}
+
+fn outcome(
+    resolved: &Resolved,
+    job: Job,
+    parts: &SystemParts,
+    workload: &Workload,
+    spec: &ChipSpec,
+    chips: u64,
+) -> Result<Outcome, Statement> {
+    let architecture = &resolved.models[job.workload];
+    let fabric = &parts.fabric;
+    match workload {
+        Workload::Training(given) => {
+            let workload = training::workload(given);
+            let case = chokepoint_train::Case { architecture, workload: &workload, chip: spec, fabric, chips };
+            training::outcome(&case, given.plan.as_ref())
+        }
+        Workload::Serving(given) => {
+            let workload = serving::workload(given);
+            let case = chokepoint_serve::Case { architecture, workload: &workload, chip: spec, fabric, chips };
+            serving::outcome(&case)
+        }
+    }
+}
+
+/// Joins performance, power, money and law.
+fn row(
+    resolved: &Resolved,
+    parts: &SystemParts,
+    workload: &Workload,
+    chips: u64,
+    found: Result<Outcome, Statement>,
+) -> Row {
+    let network = network_parts(parts, chips);
+    let tdp = parts.chip.tdp.as_ref().map_or(Power::ZERO, |figure| figure.value);
+    let power = system_power(&parts.system, tdp, &network, chips);
+    let capital = capital(&resolved.prices, &parts.system, &network, chips).filter(|_| chips > 0);
+    let (mut outcome, reason) = match found {
+        Ok(outcome) => (Some(outcome), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    if let Some(outcome) = &mut outcome {
+        let drawn = outcome.metrics.get("chip_power_watts").copied().unwrap_or(tdp.get());
+        let average = Power::new(drawn) + power.host + power.network;
+        outcome.hourly = capital
+            .as_ref()
+            .map(|cost| hourly(&resolved.prices, cost, chips, power.provisioned, average));
+        add_money_and_energy(outcome, chips, average);
+    }
+    Row {
+        system: parts.system.id.clone(),
+        system_name: parts.system.name.clone(),
+        workload: workload.id().to_owned(),
+        kind: match workload {
+            Workload::Training(_) => Kind::Training,
+            Workload::Serving(_) => Kind::Serving,
+        },
+        chips,
+        reason,
+        capital,
+        power,
+        domain_modules: domain_modules(parts, chips),
+        export: resolved.data.rules.check(&crate::export::facts(&parts.chip), &resolved.transaction),
+        notes: notes(parts, &network, outcome.is_some(), capital.is_some()),
+        parts: network,
+        outcome,
+    }
+}
+
+/// Cost and energy of a unit of work, for all chips that are paid for.
+fn add_money_and_energy(outcome: &mut Outcome, chips: u64, average: Power) {
+    let kilowatts = average.get() * chips as f64 / 1e3;
+    let hourly = outcome.hourly.map(|cost| cost.total.get() * chips as f64);
+    outcome.metrics.insert("power_watts", average.get() * chips as f64);
+    if let Some(days) = outcome.metrics.get("run_days").copied() {
+        let hours = days * SECONDS_PER_DAY / SECONDS_PER_HOUR;
+        outcome.metrics.insert("energy_kilowatt_hours", kilowatts * hours);
+        if let Some(hourly) = hourly {
+            outcome.metrics.insert("usd_per_run", hourly * hours);
+        }
+        let seconds = outcome.metrics.get("tokens_per_second").map(|rate| 1.0 / rate);
+        if let (Some(hourly), Some(seconds)) = (hourly, seconds) {
+            outcome.metrics.insert("usd_per_million_tokens", hourly * seconds * 1e6 / SECONDS_PER_HOUR);
+        }
+    } else if let Some(rate) = outcome.metrics.get("output_tokens_per_second").copied() {
+        outcome.metrics.insert("joules_per_output_token", kilowatts * 1e3 / rate);
+        if let Some(hourly) = hourly {
+            outcome.metrics.insert("usd_per_million_output_tokens", hourly / rate * 1e6 / SECONDS_PER_HOUR);
+        }
+    }
+}
+
+/// Optical modules inside the scale-up domains that hold a number of chips.
+fn domain_modules(parts: &SystemParts, chips: u64) -> u64 {
+    let each = parts.system.domain.optical_modules.as_ref().map_or(0.0, |figure| figure.value);
+    (each * chips as f64 / parts.system.domain.chips.max(1) as f64).round() as u64
+}
+
+/// What a reader must know about the inputs of a row.
+fn notes(parts: &SystemParts, network: &FabricParts, feasible: bool, priced: bool) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    if let Ok(spec) = &parts.spec {
+        if spec.borrowed {
+            let curve = parts.chip.calibration.curve.clone();
+            notes.push(Statement::new("calibration-borrowed", [("curve", curve)]));
+        }
+        if !spec.assumed.is_empty() {
+            notes.push(Statement::new("figures-assumed", [("which", spec.assumed.join(", "))]));
+        }
+    }
+    if feasible && !parts.fabric.measured && parts.system.domain.chips > 1 {
+        notes.push(Statement::new("collectives-not-measured", []));
+    }
+    if network.power.is_none() && network.switches > 0 {
+        notes.push(Statement::new("network-power-unknown", []));
+    }
+    if !priced {
+        notes.push(Statement::new("price-unknown", []));
+    }
+    notes
+}
+
+/// Assembles rows, given in the order of the jobs.
+#[must_use]
+pub fn assemble(resolved: &Resolved, rows: Vec<Row>) -> Comparison {
+    let scenario = &resolved.scenario;
+    Comparison {
+        title: scenario.title.clone(),
+        title_zh: scenario.title_zh.clone(),
+        date: scenario.date.get_ref().clone(),
+        destination: scenario.destination.get_ref().clone(),
+        prices: resolved.prices.id.clone(),
+        prices_as_of: resolved.prices.as_of.clone(),
+        held: scenario
+            .workloads
+            .iter()
+            .map(|workload| {
+                let workload = workload.get_ref();
+                (workload.id().to_owned(), held_statement(resolved.held(workload), workload))
+            })
+            .collect(),
+        rows,
+    }
+}
+
+fn held_statement(held: Held, workload: &Workload) -> Statement {
+    match (held, workload) {
+        (Held::Chips(chips), _) => Statement::new("equal-chips", [("chips", chips.to_string())]),
+        (Held::Power(power), _) => Statement::new("equal-power", [("power", power.to_string())]),
+        (Held::Budget(budget), _) => Statement::new("equal-budget", [("budget", budget.to_string())]),
+        (Held::Deadline(time), Workload::Training(_)) => {
+            let days = format!("{:.0}", time.get() / SECONDS_PER_DAY);
+            Statement::new("equal-deadline", [("days", days)])
+        }
+        (Held::Deadline(_), Workload::Serving(serving)) => {
+            let rate = serving.requests_per_second.unwrap_or_default().to_string();
+            Statement::new("equal-rate", [("rate", rate)])
+        }
+    }
+}

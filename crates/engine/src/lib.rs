@@ -1,0 +1,31 @@
+//! The front of the calculation: scenario in, rows out; the only crate that shells call for
+//! results. Pure: no files, clock, threads or printing; a shell may evaluate the jobs of a
+//! comparison in any order or at once, the rows are the same.
+
+mod compare;
+mod data;
+mod elasticity;
+mod equal;
+mod export;
+mod resolve;
+mod row;
+mod scenario;
+mod schema;
+mod serving;
+mod training;
+
+pub use compare::{Job, assemble, evaluate, jobs};
+pub use data::{Data, embedded};
+pub use export::facts as export_facts;
+pub use resolve::{Resolved, SystemParts, resolve, system_parts};
+pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
+pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
+pub use schema::scenario_schema;
+
+pub use chokepoint_catalog as catalog;
+pub use chokepoint_cost as cost;
+pub use chokepoint_diag as diag;
+pub use chokepoint_fabric as fabric;
+pub use chokepoint_model as model;
+pub use chokepoint_rules as rules;
+pub use chokepoint_units as units;

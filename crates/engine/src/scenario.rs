@@ -1,0 +1,452 @@
+//! A scenario file: workloads x systems x economics x date x what is equal.
+
+use std::collections::BTreeMap;
+
+use chokepoint_catalog::{Chip, System};
+use chokepoint_diag::{Code, Diagnostic, from_toml};
+use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Seconds, Usd};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+/// A scenario.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of this schema: 1.
+    pub schema: u32,
+    /// One line that says what is asked.
+    pub title: String,
+    /// The same in Chinese.
+    #[serde(default)]
+    pub title_zh: Option<String>,
+    /// Day for export rules, as YYYY-MM-DD.
+    #[schemars(with = "String")]
+    pub date: Spanned<String>,
+    /// Country that the systems go to, as two letters.
+    #[serde(default = "default_country")]
+    #[schemars(with = "String")]
+    pub destination: Spanned<String>,
+    /// Country of the end user's headquarters, as two letters; the destination when absent.
+    #[serde(default)]
+    pub end_user_hq: Option<String>,
+    /// Id of the price book.
+    #[schemars(with = "String")]
+    pub prices: Spanned<String>,
+    /// Ids of the systems to compare, from the catalogue or defined below.
+    #[schemars(with = "Vec<String>")]
+    pub systems: Vec<Spanned<String>>,
+    /// What is held equal.
+    #[schemars(with = "Equal")]
+    pub equal: Spanned<Equal>,
+    /// What is to be done.
+    #[serde(rename = "workload")]
+    #[schemars(with = "Vec<Workload>")]
+    pub workloads: Vec<Spanned<Workload>>,
+    /// Chips defined in full, as in `data/chips`.
+    #[serde(default, rename = "chip")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub chips: Vec<Chip>,
+    /// Systems defined in full, as in `data/systems`.
+    #[serde(default, rename = "system")]
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub defined_systems: Vec<System>,
+    /// Chips and systems derived from others, by id.
+    #[serde(default)]
+    pub derive: Derive,
+}
+
+fn default_country() -> Spanned<String> {
+    Spanned::new(0..0, "US".to_owned())
+}
+
+/// What is held equal: exactly one of these.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Equal {
+    /// The number of chips.
+    #[serde(default)]
+    pub chips: Option<u64>,
+    /// The time of a training run, as in "90 days"; serving workloads state `requests_per_second`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub deadline: Option<Seconds>,
+    /// Provisioned IT power, as in "10 MW".
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub power: Option<Power>,
+    /// Purchase price, as in "100 MUSD".
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub budget: Option<Usd>,
+}
+
+/// The one thing that is held equal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Held {
+    /// The number of chips.
+    Chips(u64),
+    /// The time of a training run, or the request rate of a serving workload.
+    Deadline(Seconds),
+    /// Provisioned IT power.
+    Power(Power),
+    /// Purchase price.
+    Budget(Usd),
+}
+
+/// A workload.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+pub enum Workload {
+    /// Pre-training.
+    Training(Training),
+    /// Serving.
+    Serving(Serving),
+}
+
+/// A pre-training workload.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Id in output.
+    pub id: String,
+    /// Id of a model, or path of a Hugging Face `config.json`.
+    pub model: String,
+    /// Tokens of the run.
+    pub tokens: f64,
+    /// Tokens of a sequence.
+    pub sequence: u64,
+    /// Sequences of an optimizer step.
+    pub global_batch: u64,
+    /// Number formats allowed for linear layers, most wanted first.
+    #[serde(default = "default_training_formats")]
+    #[schemars(with = "Vec<String>")]
+    pub formats: Vec<NumberFormat>,
+    /// Precision of the optimizer's moments: fp32 or bf16.
+    #[serde(default = "default_moments")]
+    #[schemars(with = "String")]
+    pub moments: NumberFormat,
+    /// Load of the busiest expert rank over the mean; 1 is balanced.
+    #[serde(default = "one")]
+    pub expert_imbalance: f64,
+    /// A plan to evaluate instead of searching.
+    #[serde(default)]
+    pub plan: Option<FixedPlan>,
+    /// What is held equal for this workload instead of the scenario's.
+    #[serde(default)]
+    pub equal: Option<Equal>,
+}
+
+/// A training plan given by the scenario.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedPlan {
+    /// Tensor parallelism.
+    #[serde(default = "one_u64")]
+    pub tp: u64,
+    /// Context parallelism.
+    #[serde(default = "one_u64")]
+    pub cp: u64,
+    /// Expert parallelism.
+    #[serde(default = "one_u64")]
+    pub ep: u64,
+    /// Pipeline stages.
+    #[serde(default = "one_u64")]
+    pub pp: u64,
+    /// Virtual stages of each pipeline rank.
+    #[serde(default = "one_u64")]
+    pub vp: u64,
+    /// Data parallelism; what the chips allow when absent.
+    #[serde(default)]
+    pub dp: Option<u64>,
+    /// Sequences of a micro-batch.
+    #[serde(default = "one_u64")]
+    pub micro_batch: u64,
+    /// What is computed again: none, selective or full.
+    #[serde(default)]
+    pub recompute: FixedRecompute,
+    /// Pipeline schedule: 1f1b or dualpipe.
+    #[serde(default)]
+    pub schedule: FixedSchedule,
+    /// Tensor-parallel traffic under compute.
+    #[serde(default)]
+    pub overlap_tp: bool,
+    /// Expert traffic under compute.
+    #[serde(default)]
+    pub overlap_ep: bool,
+}
+
+/// Recomputation as a scenario names it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum FixedRecompute {
+    /// Nothing.
+    #[default]
+    None,
+    /// The attention core.
+    Selective,
+    /// Whole layers.
+    Full,
+}
+
+/// Pipeline schedule as a scenario names it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+pub enum FixedSchedule {
+    /// One forward, one backward.
+    #[default]
+    #[serde(rename = "1f1b")]
+    OneForwardOneBackward,
+    /// `DualPipe`.
+    #[serde(rename = "dualpipe")]
+    DualPipe,
+}
+
+/// A serving workload.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Serving {
+    /// Id in output.
+    pub id: String,
+    /// Id of a model, or path of a Hugging Face `config.json`.
+    pub model: String,
+    /// Tokens of a prompt.
+    pub input: u64,
+    /// Tokens of an answer.
+    pub output: u64,
+    /// Longest mean time to the first token, as in "2 s".
+    #[schemars(with = "String")]
+    pub ttft: Seconds,
+    /// Longest mean time for each later token, as in "50 ms".
+    #[schemars(with = "String")]
+    pub tpot: Seconds,
+    /// Number formats allowed for weights and linear layers, most wanted first.
+    #[serde(default = "default_serving_formats")]
+    #[schemars(with = "Vec<String>")]
+    pub formats: Vec<NumberFormat>,
+    /// Number format of the key-value cache.
+    #[serde(default = "default_cache_format")]
+    #[schemars(with = "String")]
+    pub cache_format: NumberFormat,
+    /// Load of the busiest expert rank over the mean; 1 is balanced.
+    #[serde(default = "one")]
+    pub expert_imbalance: f64,
+    /// Requests of a second to be served, where a deadline is held equal.
+    #[serde(default)]
+    pub requests_per_second: Option<f64>,
+    /// What is held equal for this workload instead of the scenario's.
+    #[serde(default)]
+    pub equal: Option<Equal>,
+}
+
+fn default_training_formats() -> Vec<NumberFormat> {
+    vec![NumberFormat::Fp8, NumberFormat::Bf16]
+}
+fn default_serving_formats() -> Vec<NumberFormat> {
+    vec![NumberFormat::Fp8, NumberFormat::Int8, NumberFormat::Bf16]
+}
+const fn default_moments() -> NumberFormat {
+    NumberFormat::Fp32
+}
+const fn default_cache_format() -> NumberFormat {
+    NumberFormat::Bf16
+}
+const fn one() -> f64 {
+    1.0
+}
+const fn one_u64() -> u64 {
+    1
+}
+
+/// Parts derived from others.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Derive {
+    /// Chips by new id.
+    #[serde(default, rename = "chip")]
+    pub chips: BTreeMap<String, DerivedChip>,
+    /// Systems by new id.
+    #[serde(default, rename = "system")]
+    pub systems: BTreeMap<String, DerivedSystem>,
+}
+
+/// A chip that is another with some figures changed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedChip {
+    /// Id of the other chip.
+    #[schemars(with = "String")]
+    pub from: Spanned<String>,
+    /// Dense peaks by format, as in { fp8 = "2 PFLOP/s" }.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub peak: BTreeMap<NumberFormat, OpsRate>,
+    /// Memory capacity.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub memory_capacity: Option<Bytes>,
+    /// Memory bandwidth.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub memory_bandwidth: Option<Bandwidth>,
+    /// Thermal design power.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub tdp: Option<Power>,
+}
+
+/// A system that is another with some figures changed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DerivedSystem {
+    /// Id of the other system.
+    #[schemars(with = "String")]
+    pub from: Spanned<String>,
+    /// Id of its chip.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub chip: Option<Spanned<String>>,
+    /// Chips of a scale-up domain.
+    #[serde(default)]
+    pub domain_chips: Option<u64>,
+    /// Bandwidth of a chip into its domain, per direction.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub domain_bandwidth: Option<Bandwidth>,
+    /// Bandwidth of a chip into the scale-out network, per direction.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub scale_out_bandwidth: Option<Bandwidth>,
+}
+
+impl Workload {
+    /// Id in output.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Training(workload) => &workload.id,
+            Self::Serving(workload) => &workload.id,
+        }
+    }
+
+    /// Model id or path.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        match self {
+            Self::Training(workload) => &workload.model,
+            Self::Serving(workload) => &workload.model,
+        }
+    }
+
+    /// What it holds equal instead of the scenario.
+    #[must_use]
+    pub const fn equal(&self) -> Option<&Equal> {
+        match self {
+            Self::Training(workload) => workload.equal.as_ref(),
+            Self::Serving(workload) => workload.equal.as_ref(),
+        }
+    }
+}
+
+impl Equal {
+    /// The one thing that is held equal; absent unless exactly one is given and it is positive.
+    #[must_use]
+    pub fn held(&self) -> Option<Held> {
+        let given = [
+            self.chips.map(Held::Chips),
+            self.deadline.map(Held::Deadline),
+            self.power.map(Held::Power),
+            self.budget.map(Held::Budget),
+        ];
+        let mut given = given.into_iter().flatten();
+        let held = given.next().filter(|_| given.next().is_none())?;
+        let positive = match held {
+            Held::Chips(chips) => chips > 0,
+            Held::Deadline(time) => time > Seconds::ZERO,
+            Held::Power(power) => power > Power::ZERO,
+            Held::Budget(budget) => budget > Usd::ZERO,
+        };
+        positive.then_some(held)
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario and checks what needs no catalogue.
+    ///
+    /// # Errors
+    /// What is wrong, with its place.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        let scenario: Self = toml::from_str(text).map_err(|error| from_toml(file, text, &error))?;
+        let wrong = |message: String, span: std::ops::Range<usize>| {
+            Diagnostic::new(Code::Value, message).at(file, text, span)
+        };
+        if scenario.schema != 1 {
+            let at = text.find("schema").unwrap_or(0);
+            let message = format!("this program reads schema 1, found {}", scenario.schema);
+            return Err(wrong(message, at..at + 6));
+        }
+        if scenario.systems.is_empty() {
+            let at = text.find("systems").unwrap_or(0);
+            return Err(wrong("at least one system is needed".to_owned(), at..at + 7));
+        }
+        if scenario.equal.get_ref().held().is_none() {
+            return Err(equal_error().at(file, text, scenario.equal.span()));
+        }
+        let mut ids: Vec<&str> = Vec::new();
+        for workload in &scenario.workloads {
+            let span = workload.span();
+            let workload = workload.get_ref();
+            if workload.equal().is_some_and(|equal| equal.held().is_none()) {
+                return Err(equal_error().at(file, text, span));
+            }
+            if ids.contains(&workload.id()) {
+                return Err(wrong(format!("two workloads have the id \"{}\"", workload.id()), span));
+            }
+            ids.push(workload.id());
+            if let Some(message) = nonsense(workload) {
+                return Err(wrong(message, span));
+            }
+            let equal = workload.equal().unwrap_or(scenario.equal.get_ref());
+            if let (Workload::Serving(serving), Some(Held::Deadline(_))) = (workload, equal.held())
+                && serving.requests_per_second.is_none()
+            {
+                return Err(wrong(
+                    "with a deadline held equal, a serving workload must state requests_per_second".to_owned(),
+                    span,
+                ));
+            }
+        }
+        Ok(scenario)
+    }
+}
+
+fn equal_error() -> Diagnostic {
+    Diagnostic::new(
+        Code::Value,
+        "exactly one positive of chips, deadline, power and budget must be held equal",
+    )
+    .help("write for instance: equal = { chips = 2048 }")
+}
+
+/// What is impossible about a workload's numbers.
+fn nonsense(workload: &Workload) -> Option<String> {
+    let positive = |name: &str, value: f64| (!(value > 0.0 && value.is_finite())).then(|| format!("{name} must be positive, found {value}"));
+    let imbalance = |value: f64| (!(1.0..=64.0).contains(&value)).then(|| format!("expert_imbalance must lie between 1 and 64, found {value}"));
+    match workload {
+        Workload::Training(w) => positive("tokens", w.tokens)
+            .or_else(|| positive("sequence", w.sequence as f64))
+            .or_else(|| positive("global_batch", w.global_batch as f64))
+            .or_else(|| imbalance(w.expert_imbalance))
+            .or_else(|| {
+                let known = matches!(w.moments, NumberFormat::Fp32 | NumberFormat::Bf16);
+                (!known).then(|| format!("moments must be \"fp32\" or \"bf16\", found \"{}\"", w.moments))
+            })
+            .or_else(|| w.formats.is_empty().then(|| "formats must name at least one number format".to_owned())),
+        Workload::Serving(w) => positive("input", w.input as f64)
+            .or_else(|| positive("output", w.output as f64))
+            .or_else(|| positive("ttft", w.ttft.get()))
+            .or_else(|| positive("tpot", w.tpot.get()))
+            .or_else(|| w.requests_per_second.and_then(|rate| positive("requests_per_second", rate)))
+            .or_else(|| imbalance(w.expert_imbalance))
+            .or_else(|| w.formats.is_empty().then(|| "formats must name at least one number format".to_owned())),
+    }
+}

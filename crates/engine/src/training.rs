@@ -1,0 +1,184 @@
+//! The row of a training workload.
+
+use std::collections::BTreeMap;
+
+use chokepoint_chip::ChipSpec;
+use chokepoint_fabric::Fabric;
+use chokepoint_model::{Architecture, Recompute};
+use chokepoint_train::{
+    Case, Infeasible, Optimizer, Plan, Prediction, Schedule, SearchResult, Workload, evaluate, search,
+};
+use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
+use serde_json::json;
+
+use crate::elasticity::elasticities;
+use crate::equal::smallest;
+use crate::resolve::SystemParts;
+use crate::row::{Outcome, Statement};
+use crate::scenario::{FixedPlan, FixedRecompute, FixedSchedule, Training};
+
+/// A training result, or why there is none.
+pub(crate) type Found = Result<(Prediction, Vec<Prediction>), Statement>;
+
+/// The workload as the predictor takes it.
+pub(crate) fn workload(training: &Training) -> Workload {
+    Workload {
+        sequence: training.sequence,
+        global_batch: training.global_batch,
+        tokens: training.tokens,
+        formats: training.formats.clone(),
+        optimizer: match training.moments {
+            NumberFormat::Bf16 => Optimizer::AdamBf16Moments,
+            _ => Optimizer::AdamFp32,
+        },
+        imbalance: training.expert_imbalance,
+    }
+}
+
+/// The best plan, or the given one, and its alternatives.
+pub(crate) fn best(case: &Case, fixed: Option<&FixedPlan>) -> Found {
+    if let Some(fixed) = fixed {
+        let plan = given_plan(case, fixed);
+        return evaluate(case, &plan).map(|found| (found, Vec::new())).map_err(|reason| refusal(&plan, &reason));
+    }
+    let SearchResult { mut plans, nearest_miss, .. } = search(case);
+    if plans.is_empty() {
+        return Err(match nearest_miss {
+            Some((plan, table)) => refusal(&plan, &Infeasible::Memory(table)),
+            None => Statement::new("no-plan", []),
+        });
+    }
+    let best = plans.remove(0);
+    Ok((best, plans))
+}
+
+fn given_plan(case: &Case, fixed: &FixedPlan) -> Plan {
+    let inner = (fixed.tp * fixed.cp * fixed.pp).max(1);
+    Plan {
+        tp: fixed.tp,
+        cp: fixed.cp,
+        ep: fixed.ep,
+        pp: fixed.pp,
+        vp: fixed.vp,
+        dp: fixed.dp.unwrap_or(case.chips / inner),
+        micro_batch: fixed.micro_batch,
+        recompute: match fixed.recompute {
+            FixedRecompute::None => Recompute::None,
+            FixedRecompute::Selective => Recompute::Selective,
+            FixedRecompute::Full => Recompute::Full,
+        },
+        schedule: match fixed.schedule {
+            FixedSchedule::OneForwardOneBackward => Schedule::OneForwardOneBackward,
+            FixedSchedule::DualPipe => Schedule::DualPipe,
+        },
+        format: case.chip.best_format(&case.workload.formats),
+        overlap_tp: fixed.overlap_tp,
+        overlap_ep: fixed.overlap_ep,
+    }
+}
+
+fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
+    match reason {
+        Infeasible::Plan(error) => {
+            Statement::new("plan-invalid", [("plan", plan.to_string()), ("why", error.to_string())])
+        }
+        Infeasible::Memory(table) => Statement::new(
+            "memory-short",
+            [
+                ("plan", plan.to_string()),
+                ("needed", table.total.to_string()),
+                ("usable", table.usable.to_string()),
+            ],
+        ),
+    }
+}
+
+/// The fewest chips, in whole nodes, that finish the run in a time.
+pub(crate) fn chips_for_deadline(
+    parts: &SystemParts,
+    spec: &ChipSpec,
+    architecture: &Architecture,
+    workload: &Workload,
+    deadline: Seconds,
+) -> Option<u64> {
+    let ops = architecture.training_flops_per_token(workload.sequence, true) * workload.tokens;
+    let peak = spec.rate(spec.best_format(&workload.formats));
+    let ideal = (ops / peak) / deadline;
+    let case = |chips| Case { architecture, workload, chip: spec, fabric: &parts.fabric, chips };
+    smallest(parts.system.node.chips, (ideal * 2.0) as u64, |chips| {
+        let found = best(&case(chips), None).ok()?.0;
+        (found.run <= deadline).then_some(())
+    })
+    .map(|(chips, ())| chips)
+}
+
+/// The outcome of a training case.
+pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome, Statement> {
+    let (found, others) = best(case, fixed)?;
+    let rate = |chip: &ChipSpec, fabric: &Fabric| {
+        evaluate(&Case { chip, fabric, ..*case }, &found.plan).map_or(found.tokens_per_second, |f| f.tokens_per_second)
+    };
+    let searched = |chip: &ChipSpec, fabric: &Fabric| {
+        best(&Case { chip, fabric, ..*case }, fixed).map_or(found.tokens_per_second, |f| f.0.tokens_per_second)
+    };
+    let elasticities = elasticities(case.chip, case.fabric, found.tokens_per_second, rate, searched);
+    let step = found.step.get();
+    Ok(Outcome {
+        plan: found.plan.to_string(),
+        plan_fields: plan_fields(&found.plan),
+        chips_used: found.plan.chips(),
+        metrics: metrics(case, &found),
+        interval: (step * (1.0 - found.spread), step * (1.0 + found.spread)),
+        breakdown: found.parts.iter().map(|(part, time)| (part.key(), time.get())).collect(),
+        whole: step,
+        memory: vec![
+            ("weights", found.memory.weights.get()),
+            ("gradients", found.memory.gradients.get()),
+            ("optimizer", found.memory.optimizer.get()),
+            ("activations", found.memory.activations.get()),
+        ],
+        elasticities,
+        alternatives: others.iter().map(|other| (other.plan.to_string(), found.step / other.step)).collect(),
+        hourly: None,
+    })
+}
+
+fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
+    let chips = case.chips as f64;
+    let power = (found.chip_energy_per_step / found.step).get() / found.plan.chips() as f64;
+    BTreeMap::from([
+        ("step_seconds", found.step.get()),
+        ("tokens_per_second", found.tokens_per_second),
+        ("tokens_per_second_per_chip", found.tokens_per_second / chips),
+        ("mfu", found.mfu),
+        ("run_days", found.run.get() / SECONDS_PER_DAY),
+        ("chip_hours", found.run.get() / SECONDS_PER_HOUR * chips),
+        ("chip_hours_per_trillion_tokens", 1e12 / found.tokens_per_second * chips / SECONDS_PER_HOUR),
+        ("memory_bytes", found.memory.total.get()),
+        ("memory_usable_bytes", found.memory.usable.get()),
+        ("memory_capacity_bytes", case.chip.capacity.get()),
+        ("chip_power_watts", power),
+    ])
+}
+
+fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
+    let recompute = match plan.recompute {
+        Recompute::None => "none",
+        Recompute::Selective => "selective",
+        Recompute::Full => "full",
+    };
+    BTreeMap::from([
+        ("tp", json!(plan.tp)),
+        ("cp", json!(plan.cp)),
+        ("ep", json!(plan.ep)),
+        ("pp", json!(plan.pp)),
+        ("vp", json!(plan.vp)),
+        ("dp", json!(plan.dp)),
+        ("micro_batch", json!(plan.micro_batch)),
+        ("recompute", json!(recompute)),
+        ("schedule", json!(plan.schedule)),
+        ("format", json!(plan.format)),
+        ("overlap_tp", json!(plan.overlap_tp)),
+        ("overlap_ep", json!(plan.overlap_ep)),
+    ])
+}

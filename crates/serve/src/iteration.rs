@@ -1,0 +1,221 @@
+//! Time of one iteration of an instance: a batch of prompts, or one token of each sequence.
+
+use std::ops::{Add, Mul};
+
+use chokepoint_chip::{Bound, KernelClass, PowerDraw, Precision};
+use chokepoint_fabric::{Dispatch, Group};
+use chokepoint_model::{FeedForward, Operator, Phase, Shard, head_operators, layer_operators};
+use chokepoint_units::{Bytes, NumberFormat, Seconds};
+
+use crate::{Case, Layout};
+
+/// Relative half-width (80%) of communication: see `train`.
+const INSIDE_SPREAD: f64 = 0.12;
+/// The same across domains.
+const OUTSIDE_SPREAD: f64 = 0.30;
+
+/// Parts of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(usize)]
+pub enum Part {
+    /// Plain matrix multiplications.
+    Gemm,
+    /// Expert matrix multiplications.
+    ExpertGemm,
+    /// Attention.
+    Attention,
+    /// Elementwise work bound by memory.
+    Elementwise,
+    /// Vocabulary head and sampling.
+    Head,
+    /// Tensor-parallel communication.
+    TensorParallel,
+    /// Expert dispatch and combine.
+    ExpertParallel,
+}
+
+impl Part {
+    /// All parts, in the order of printing.
+    pub const ALL: [Self; 7] = [
+        Self::Gemm,
+        Self::ExpertGemm,
+        Self::Attention,
+        Self::Elementwise,
+        Self::Head,
+        Self::TensorParallel,
+        Self::ExpertParallel,
+    ];
+
+    /// Key in output.
+    #[must_use]
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Gemm => "gemm",
+            Self::ExpertGemm => "expert_gemm",
+            Self::Attention => "attention",
+            Self::Elementwise => "elementwise",
+            Self::Head => "head",
+            Self::TensorParallel => "tensor_parallel",
+            Self::ExpertParallel => "expert_parallel",
+        }
+    }
+}
+
+/// Seconds by part.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Parts([f64; Part::ALL.len()]);
+
+impl Parts {
+    fn put(&mut self, part: Part, time: Seconds) {
+        self.0[part as usize] += time.get();
+    }
+
+    /// Sum of all parts.
+    #[must_use]
+    pub fn total(&self) -> Seconds {
+        Seconds::new(self.0.iter().sum())
+    }
+
+    /// All parts with their seconds.
+    pub fn iter(&self) -> impl Iterator<Item = (Part, Seconds)> + '_ {
+        Part::ALL.into_iter().map(|part| (part, Seconds::new(self.0[part as usize])))
+    }
+}
+
+impl Add for Parts {
+    type Output = Self;
+    fn add(mut self, other: Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine += theirs;
+        }
+        self
+    }
+}
+
+impl Mul<f64> for Parts {
+    type Output = Self;
+    fn mul(mut self, factor: f64) -> Self {
+        for mine in &mut self.0 {
+            *mine *= factor;
+        }
+        self
+    }
+}
+
+/// One iteration.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Iteration {
+    /// Its time by part.
+    pub parts: Parts,
+    /// Its time by kind of work, for power.
+    pub draw: PowerDraw,
+    /// Relative half-width of the 80% interval of its time.
+    pub spread: f64,
+}
+
+impl Iteration {
+    /// Its whole time.
+    #[must_use]
+    pub fn total(&self) -> Seconds {
+        self.parts.total()
+    }
+}
+
+/// One token of each of `batch` sequences on every attention group.
+pub(crate) fn decode(case: &Case, layout: &Layout, format: NumberFormat, batch: u64, context: f64) -> Iteration {
+    run(case, layout, format, Phase::Decode { batch: batch as f64, context }, batch as f64)
+}
+
+/// `batch` whole prompts on every attention group.
+pub(crate) fn prefill(case: &Case, layout: &Layout, format: NumberFormat, batch: u64) -> Iteration {
+    let new_tokens = case.workload.input as f64;
+    let phase = Phase::Prefill { batch: batch as f64, new_tokens, past: 0.0 };
+    run(case, layout, format, phase, batch as f64 * new_tokens)
+}
+
+/// Operators and communication of all layers and the head; `rows` tokens on each attention group.
+fn run(case: &Case, layout: &Layout, format: NumberFormat, phase: Phase, rows: f64) -> Iteration {
+    let architecture = case.architecture;
+    let shard = Shard::serving(layout.tp, layout.ep).with_imbalance(case.workload.imbalance);
+    let mut sum = Sum { case, format, iteration: Iteration::default(), variance: 0.0 };
+    for kind in 0..architecture.kinds.len() {
+        let count = architecture.layers.iter().filter(|layer| **layer == kind).count() as f64;
+        for operator in layer_operators(architecture, kind, phase, &shard) {
+            sum.operator(&operator, None, count);
+        }
+        sum.communication(layout, &architecture.kinds[kind].feed_forward, rows, count);
+    }
+    for operator in head_operators(architecture, phase, &shard) {
+        sum.operator(&operator, Some(Part::Head), 1.0);
+    }
+    let total = sum.iteration.total().get();
+    sum.iteration.spread = libm::sqrt(sum.variance) / total;
+    sum.iteration
+}
+
+struct Sum<'a> {
+    case: &'a Case<'a>,
+    format: NumberFormat,
+    iteration: Iteration,
+    /// Sum of squares of the half-widths of classes, in square seconds.
+    variance: f64,
+}
+
+impl Sum<'_> {
+    fn operator(&mut self, operator: &Operator, part: Option<Part>, count: f64) {
+        let chip = self.case.chip;
+        let precision = Precision { linear: self.format, cache: self.case.workload.cache_format };
+        let time = chip.operator(operator, &precision);
+        let all = time.total * count;
+        let part = part.unwrap_or(match time.class {
+            KernelClass::Gemm => Part::Gemm,
+            KernelClass::GroupedGemm => Part::ExpertGemm,
+            KernelClass::Prefill | KernelClass::Decode => Part::Attention,
+            KernelClass::Stream => Part::Elementwise,
+        });
+        self.iteration.parts.put(part, all);
+        match time.bound {
+            Bound::Compute => self.iteration.draw.compute += all,
+            Bound::Memory => self.iteration.draw.memory += all,
+            Bound::Launch => self.iteration.draw.communication += all,
+        }
+        let half = all.get() * chip.spread(time.class, self.format);
+        self.variance += half * half;
+    }
+
+    /// Summing the outputs of attention and dense networks over tensor parallelism (two
+    /// all-reduces; Megatron-LM), and dispatch and combine of experts. Where attention is not
+    /// data parallel, experts end in the same all-reduce.
+    fn communication(&mut self, layout: &Layout, block: &FeedForward, rows: f64, count: f64) {
+        let fabric = self.case.fabric;
+        let hidden = self.case.architecture.hidden as f64;
+        let reduce = fabric.all_reduce(Group::adjacent(layout.tp), Bytes::new(rows * hidden * 2.0));
+        let dispatched = match block {
+            FeedForward::Moe { top_k, node_groups, .. } if layout.dp > 1 => {
+                let narrow = if self.format.bits() < 16 { self.format.stored_bytes() + 4.0 / 128.0 } else { 2.0 };
+                let once = |bytes: f64| {
+                    let dispatch = Dispatch {
+                        tokens: rows / layout.tp as f64 * self.case.workload.imbalance,
+                        token: Bytes::new(hidden * bytes),
+                        top_k: *top_k,
+                        groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
+                    };
+                    fabric.dispatch(Group::adjacent(layout.ep), dispatch)
+                };
+                Some(once(narrow) + once(2.0))
+            }
+            _ => None,
+        };
+        let reduces = if dispatched.is_some() { 1.0 } else { 2.0 };
+        self.transfer(Part::TensorParallel, layout.tp, reduce * (reduces * count));
+        self.transfer(Part::ExpertParallel, layout.ep, dispatched.unwrap_or(Seconds::ZERO) * count);
+    }
+
+    fn transfer(&mut self, part: Part, ranks: u64, time: Seconds) {
+        self.iteration.parts.put(part, time);
+        self.iteration.draw.communication += time;
+        let spread = if ranks > self.case.fabric.domain { OUTSIDE_SPREAD } else { INSIDE_SPREAD };
+        let half = time.get() * spread;
+        self.variance += half * half;
+    }
+}

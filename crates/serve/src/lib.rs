@@ -1,0 +1,21 @@
+//! Serving in steady state: prefill and decode with continuous batching, aggregated or
+//! disaggregated, and the plan with the highest throughput under latency targets.
+//!
+//! An iteration is the same operator sum as in training, on a batch of prompts or of single
+//! tokens. Left out for now: queueing beyond M/D/1, chunked prefill within one iteration, prefix
+//! reuse, speculative decoding, preemption, expert imbalance over time, host overhead between
+//! iterations.
+
+mod iteration;
+mod memory;
+mod plan;
+mod search;
+mod steady;
+mod workload;
+
+pub use iteration::{Iteration, Part, Parts};
+pub use memory::MemoryTable;
+pub use plan::{Layout, Plan, Pool};
+pub use search::{SearchResult, search};
+pub use steady::{Infeasible, Prediction, evaluate};
+pub use workload::{Case, Workload};

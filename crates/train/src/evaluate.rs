@@ -1,0 +1,231 @@
+//! The prediction of one plan.
+
+use chokepoint_chip::{KernelClass, PowerDraw};
+use chokepoint_fabric::Group;
+use chokepoint_units::{Bytes, Energy, Seconds};
+
+use crate::layer::{LayerTable, Variant, layer_table};
+use crate::memory::{GRADIENT_BYTES, MemoryTable, WEIGHT_BYTES, memory, parameters};
+use crate::stage::{Stage, stages};
+use crate::{Case, Part, Parts, Plan, PlanError, Schedule};
+
+/// Relative half-width (80%) of communication inside a domain: the curves' own spread over NCCL
+/// versions and their interpolation (two-line fits miss by 3 to 10%).
+const INSIDE_SPREAD: f64 = 0.12;
+/// The same across domains, where no curve was measured on the system itself.
+const OUTSIDE_SPREAD: f64 = 0.30;
+
+/// What a plan yields.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The plan.
+    pub plan: Plan,
+    /// Time of one optimizer step.
+    pub step: Seconds,
+    /// Its parts; they sum to `step`.
+    pub parts: Parts,
+    /// Relative half-width of the 80% interval of `step`.
+    pub spread: f64,
+    /// Memory of the fullest stage.
+    pub memory: MemoryTable,
+    /// Tokens of one second on all chips.
+    pub tokens_per_second: f64,
+    /// Model FLOPs reached over the dense peak of the plan's format.
+    pub mfu: f64,
+    /// Time of the whole run without failures.
+    pub run: Seconds,
+    /// Energy of all chips' packages over one step.
+    pub chip_energy_per_step: Energy,
+}
+
+/// Why a plan cannot run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Infeasible {
+    /// It makes no sense for the case.
+    Plan(PlanError),
+    /// It does not fit.
+    Memory(MemoryTable),
+}
+
+/// Predicts one plan.
+///
+/// # Errors
+/// Why it cannot run.
+pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
+    plan.check(case).map_err(Infeasible::Plan)?;
+    let table = layer_table(case, plan.tp, plan.cp, plan.ep, plan.micro_batch, plan.format);
+    let variant = table.variant(plan);
+    let stages = stages(&case.architecture.layers, plan.pp, plan.vp);
+    let memory = memory(case, plan, &table, &variant, &stages);
+    if memory.total > memory.usable {
+        return Err(Infeasible::Memory(memory));
+    }
+    let parts = step_parts(case, plan, &table, &variant, &stages);
+    Ok(predict(case, plan, parts, memory))
+}
+
+/// Parts of one step: m micro-batches on the slowest stage, the bubble, transfers between
+/// stages, the data-parallel exchange and the optimizer.
+pub(crate) fn step_parts(case: &Case, plan: &Plan, table: &LayerTable, variant: &Variant, stages: &[Stage]) -> Parts {
+    let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
+    let (slowest, bubble) = pipeline(plan, table, variant, stages);
+    let mut parts = slowest.parts * micro_batches;
+    parts.set(Part::PipelineBubble, bubble);
+    parts.set(Part::PipelineTransfer, transfers(case, plan, micro_batches));
+    let fullest = parameters(plan, table, stages, slowest.index);
+    let layers = f64::from(slowest.layers.max(1));
+    parts.set(Part::DataParallel, data_parallel(case, plan, fullest, &slowest, layers));
+    parts.set(Part::Optimizer, optimizer(case, plan, fullest));
+    parts
+}
+
+/// The slowest stage of a pipeline, for one micro-batch.
+struct Slowest {
+    index: usize,
+    layers: u32,
+    parts: Parts,
+    forward: Seconds,
+    backward: Seconds,
+}
+
+/// The slowest stage and the idle time of the schedule.
+///
+/// 1F1B: the other stages' times, once, divided by the virtual stages: (p-1)(F+B)/v when all are
+/// equal (Narayanan et al. 2021, section 2.2). `DualPipe`: (p/2 - 1)(F&B + B - 3W) with F&B = F + B
+/// (DualPipe README; the reading that reproduces its idle counts).
+fn pipeline(plan: &Plan, table: &LayerTable, variant: &Variant, stages: &[Stage]) -> (Slowest, Seconds) {
+    let mut slowest: Option<Slowest> = None;
+    let mut all = Seconds::ZERO;
+    let mut weight_gradient = Seconds::ZERO;
+    for (index, stage) in stages.iter().enumerate() {
+        let (forward, backward, gradient) = variant.stage(table, stage, index == 0, index + 1 == stages.len());
+        let parts = forward + backward;
+        let total = parts.total();
+        all += total;
+        if slowest.as_ref().is_none_or(|known| total > known.forward + known.backward) {
+            weight_gradient = gradient;
+            slowest = Some(Slowest {
+                index,
+                layers: stage.layers(),
+                parts,
+                forward: forward.total(),
+                backward: backward.total(),
+            });
+        }
+    }
+    let slowest = slowest.unwrap_or(Slowest {
+        index: 0,
+        layers: 0,
+        parts: Parts::default(),
+        forward: Seconds::ZERO,
+        backward: Seconds::ZERO,
+    });
+    let own = slowest.forward + slowest.backward;
+    let bubble = match plan.schedule {
+        Schedule::OneForwardOneBackward => (all - own) / plan.vp as f64,
+        Schedule::DualPipe => {
+            let idle = own + slowest.backward - weight_gradient * 3.0;
+            idle.max(Seconds::ZERO) * (plan.pp as f64 / 2.0 - 1.0)
+        }
+    };
+    (slowest, bubble)
+}
+
+/// Exposed transfers between stages: both directions of every micro-batch in plain 1F1B, whose
+/// send and receive block; fill and drain only where the schedule overlaps the rest
+/// (Megatron-LM `overlap_p2p_comm`, `DualPipe`).
+fn transfers(case: &Case, plan: &Plan, micro_batches: f64) -> Seconds {
+    if plan.pp == 1 {
+        return Seconds::ZERO;
+    }
+    let tokens = (plan.micro_batch * case.workload.sequence) as f64 / (plan.tp * plan.cp) as f64;
+    let message = Bytes::new(tokens * case.architecture.hidden as f64 * 2.0);
+    let once = case.fabric.send(plan.tp * plan.cp * plan.dp, message);
+    let fill = (plan.pp - 1) as f64;
+    match plan.schedule {
+        Schedule::OneForwardOneBackward if plan.vp == 1 => once * (2.0 * (micro_batches + fill)),
+        Schedule::OneForwardOneBackward => once * (2.0 * fill),
+        Schedule::DualPipe => once * fill,
+    }
+}
+
+/// Exposed gradient reduce-scatter and parameter all-gather of the distributed optimizer.
+///
+/// The reduction runs under the backward of the last micro-batch, the gathering under the forward
+/// of the first; what is left, and at least the share of one layer, is exposed
+/// (Megatron-Bridge performance guide).
+fn data_parallel(case: &Case, plan: &Plan, held: (f64, f64), slowest: &Slowest, layers: f64) -> Seconds {
+    let dense = Group { size: plan.dp * plan.cp, stride: plan.tp };
+    let expert = Group { size: plan.dp * plan.cp * plan.tp / plan.ep, stride: plan.ep };
+    let fabric = case.fabric;
+    let reduce = fabric.reduce_scatter(dense, Bytes::new(held.0 * GRADIENT_BYTES))
+        + fabric.reduce_scatter(expert, Bytes::new(held.1 * GRADIENT_BYTES));
+    let gather = fabric.all_gather(dense, Bytes::new(held.0 * WEIGHT_BYTES))
+        + fabric.all_gather(expert, Bytes::new(held.1 * WEIGHT_BYTES));
+    let exposed = |time: Seconds, cover: Seconds| (time - cover).max(time / layers);
+    exposed(reduce, slowest.backward) + exposed(gather, slowest.forward)
+}
+
+/// Optimizer step: state read and written, gradient read, weight written, all in memory.
+fn optimizer(case: &Case, plan: &Plan, held: (f64, f64)) -> Seconds {
+    let shards = (plan.dp * plan.cp) as f64;
+    let own = held.0 / shards + held.1 / (shards * plan.tp as f64 / plan.ep as f64);
+    let touched = 2.0 * case.workload.optimizer.bytes_per_parameter() + GRADIENT_BYTES + WEIGHT_BYTES;
+    case.chip.stream(Bytes::new(own * touched)).total
+}
+
+/// Metrics of a step whose parts are known.
+pub(crate) fn predict(case: &Case, plan: &Plan, parts: Parts, memory: MemoryTable) -> Prediction {
+    let step = parts.total();
+    let tokens = (case.workload.global_batch * case.workload.sequence) as f64;
+    let ops = case.architecture.training_flops_per_token(case.workload.sequence, true) * tokens;
+    let peak = case.chip.rate(plan.format) * plan.chips() as f64;
+    let steps = case.workload.tokens / tokens;
+    Prediction {
+        plan: *plan,
+        step,
+        spread: spread(case, plan, &parts),
+        memory,
+        tokens_per_second: tokens / step.get(),
+        mfu: (ops / peak) / step,
+        run: step * steps,
+        chip_energy_per_step: case.chip.energy(draw(&parts)) * plan.chips() as f64,
+        parts,
+    }
+}
+
+/// Time by kind of work, for power.
+fn draw(parts: &Parts) -> PowerDraw {
+    let mut draw = PowerDraw::default();
+    for (part, time) in parts.iter() {
+        match part {
+            Part::Gemm | Part::ExpertGemm | Part::Attention | Part::Recompute => draw.compute += time,
+            Part::Elementwise | Part::Optimizer => draw.memory += time,
+            _ => draw.communication += time,
+        }
+    }
+    draw
+}
+
+/// Relative half-width of the step: the classes' half-widths, weighted by their shares, added in
+/// quadrature as independent.
+fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
+    let wide = case.chip.wide_format();
+    let outside = plan.tp * plan.cp * plan.dp > case.fabric.domain;
+    let network = if outside { OUTSIDE_SPREAD } else { INSIDE_SPREAD };
+    let step = parts.total();
+    let mut sum = 0.0;
+    for (part, time) in parts.iter() {
+        let class = match part {
+            Part::Gemm | Part::Recompute => case.chip.spread(KernelClass::Gemm, plan.format),
+            Part::ExpertGemm => case.chip.spread(KernelClass::GroupedGemm, plan.format),
+            Part::Attention => case.chip.spread(KernelClass::Prefill, wide),
+            Part::Elementwise | Part::Optimizer => case.chip.spread(KernelClass::Stream, wide),
+            Part::PipelineBubble => case.chip.spread(KernelClass::Gemm, plan.format),
+            _ => network,
+        };
+        let weighted = class * (time / step);
+        sum += weighted * weighted;
+    }
+    libm::sqrt(sum)
+}

@@ -1,0 +1,25 @@
+//! Training: step time and memory of a plan, and the fastest plan that fits.
+//!
+//! One step = pipeline schedule over per-stage times + exposed communication + data-parallel
+//! synchronisation + optimizer. Per-layer costs are computed once for each distinct (tensor,
+//! context, expert parallelism, micro-batch, format, recompute); everything outside is
+//! arithmetic on them.
+//!
+//! Left out for now: zero-bubble schedules, ZeRO-2/3, offload, failures and stragglers,
+//! contention between concurrent collectives.
+
+mod evaluate;
+mod layer;
+mod memory;
+mod parts;
+mod plan;
+mod search;
+mod stage;
+mod workload;
+
+pub use evaluate::{Infeasible, Prediction, evaluate};
+pub use memory::MemoryTable;
+pub use parts::{Part, Parts};
+pub use plan::{Plan, PlanError, Schedule};
+pub use search::{SearchResult, search};
+pub use workload::{Case, Optimizer, Workload};

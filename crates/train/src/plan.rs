@@ -1,0 +1,173 @@
+//! A training plan: how a model is spread over chips.
+
+use std::fmt;
+
+use chokepoint_model::Recompute;
+use chokepoint_units::NumberFormat;
+use serde::Serialize;
+
+use crate::Case;
+
+/// Pipeline schedules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// One forward, one backward; interleaved when a plan has more than one virtual stage
+    /// (Narayanan et al. 2021).
+    OneForwardOneBackward,
+    /// Bidirectional, two copies of the parameters, expert traffic under compute (DeepSeek-V3
+    /// section 3.2.1).
+    DualPipe,
+}
+
+/// How a training run is spread over chips.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Tensor parallelism, with sequence parallelism.
+    pub tp: u64,
+    /// Context parallelism.
+    pub cp: u64,
+    /// Expert parallelism; lies within tensor x context x data parallelism, experts are whole.
+    pub ep: u64,
+    /// Pipeline stages.
+    pub pp: u64,
+    /// Virtual stages of each pipeline rank.
+    pub vp: u64,
+    /// Data parallelism.
+    pub dp: u64,
+    /// Sequences in one micro-batch.
+    pub micro_batch: u64,
+    /// What is computed again in the backward pass.
+    pub recompute: Recompute,
+    /// Pipeline schedule.
+    pub schedule: Schedule,
+    /// Number format of the linear layers.
+    pub format: NumberFormat,
+    /// Tensor-parallel traffic runs under the matrix multiplications beside it.
+    pub overlap_tp: bool,
+    /// Expert traffic runs under the compute of another micro-batch.
+    pub overlap_ep: bool,
+}
+
+/// Why a plan makes no sense for a case, whatever its memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlanError {
+    /// A degree is zero.
+    ZeroDegree,
+    /// More chips than there are.
+    TooManyChips,
+    /// Attention heads are not a multiple of tensor parallelism.
+    Heads,
+    /// Experts are not a multiple of expert parallelism, or the model has none.
+    Experts,
+    /// Expert parallelism does not divide tensor x context x data parallelism.
+    ExpertGroup,
+    /// More pipeline chunks than layers.
+    TooFewLayers,
+    /// The sequence is not a multiple of context parallelism.
+    Sequence,
+    /// Micro-batches are not a multiple of the pipeline depth, which interleaving needs.
+    Interleaving,
+    /// `DualPipe` needs an even pipeline and at least twice as many micro-batches, an even number.
+    DualPipe,
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ZeroDegree => "every degree of parallelism must be at least 1",
+            Self::TooManyChips => "tp x cp x pp x dp exceeds the chips",
+            Self::Heads => "tp does not divide the attention heads",
+            Self::Experts => "ep does not divide the routed experts",
+            Self::ExpertGroup => "ep does not divide tp x cp x dp",
+            Self::TooFewLayers => "pp x vp exceeds the layers",
+            Self::Sequence => "cp does not divide the sequence",
+            Self::Interleaving => "interleaving needs micro-batches in multiples of pp",
+            Self::DualPipe => "dualpipe needs an even pp and an even number of at least 2 pp micro-batches",
+        })
+    }
+}
+
+impl Plan {
+    /// Chips that the plan occupies.
+    #[must_use]
+    pub const fn chips(&self) -> u64 {
+        self.tp * self.cp * self.pp * self.dp
+    }
+
+    /// Micro-batches of one step on one replica; the last may be partly empty.
+    #[must_use]
+    pub const fn micro_batches(&self, global_batch: u64) -> u64 {
+        global_batch.div_ceil(self.dp * self.micro_batch)
+    }
+
+    /// Whether the plan makes sense for a case.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    pub fn check(&self, case: &Case) -> Result<(), PlanError> {
+        let degrees = [self.tp, self.cp, self.ep, self.pp, self.vp, self.dp, self.micro_batch];
+        if degrees.contains(&0) {
+            return Err(PlanError::ZeroDegree);
+        }
+        if self.chips() > case.chips {
+            return Err(PlanError::TooManyChips);
+        }
+        let architecture = case.architecture;
+        if !architecture.kinds.iter().all(|kind| kind.attention.heads().is_multiple_of(self.tp)) {
+            return Err(PlanError::Heads);
+        }
+        if self.ep > 1 && !architecture.experts().is_some_and(|experts| experts.is_multiple_of(self.ep)) {
+            return Err(PlanError::Experts);
+        }
+        if !(self.tp * self.cp * self.dp).is_multiple_of(self.ep) {
+            return Err(PlanError::ExpertGroup);
+        }
+        if self.pp * self.vp > architecture.layers.len() as u64 {
+            return Err(PlanError::TooFewLayers);
+        }
+        if !case.workload.sequence.is_multiple_of(self.cp) {
+            return Err(PlanError::Sequence);
+        }
+        let micro_batches = self.micro_batches(case.workload.global_batch);
+        if self.vp > 1 && (self.pp == 1 || !micro_batches.is_multiple_of(self.pp)) {
+            return Err(PlanError::Interleaving);
+        }
+        let even = self.pp.is_multiple_of(2) && micro_batches.is_multiple_of(2) && micro_batches >= 2 * self.pp;
+        if self.schedule == Schedule::DualPipe && !(even && self.vp == 1) {
+            return Err(PlanError::DualPipe);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tp={} pp={}", self.tp, self.pp)?;
+        if self.vp > 1 {
+            write!(f, " vp={}", self.vp)?;
+        }
+        write!(f, " dp={}", self.dp)?;
+        if self.cp > 1 {
+            write!(f, " cp={}", self.cp)?;
+        }
+        if self.ep > 1 {
+            write!(f, " ep={}", self.ep)?;
+        }
+        write!(f, " mbs={} {}", self.micro_batch, self.format)?;
+        match self.recompute {
+            Recompute::None => {}
+            Recompute::Selective => f.write_str(" recompute=selective")?,
+            Recompute::Full => f.write_str(" recompute=full")?,
+        }
+        if self.schedule == Schedule::DualPipe {
+            f.write_str(" dualpipe")?;
+        }
+        match (self.overlap_tp, self.overlap_ep) {
+            (true, true) => f.write_str(" overlap=tp+ep"),
+            (true, false) => f.write_str(" overlap=tp"),
+            (false, true) => f.write_str(" overlap=ep"),
+            (false, false) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! The fastest plan that fits, by exhaustive search with exact pruning.
+//!
+//! The space: tensor, context and expert parallelism, pipeline depth and virtual stages,
+//! micro-batch, recomputation, schedule and overlaps. Data parallelism follows: for each number
+//! of micro-batches the fewest replicas that reach it, and as many as there are chips for
+//! (more shards of the optimizer, where memory is short).
+
+use chokepoint_model::Recompute;
+use chokepoint_units::{NumberFormat, Seconds};
+
+use crate::evaluate::{predict, step_parts};
+use crate::layer::{LayerTable, Variant, layer_table};
+use crate::memory::{MemoryTable, memory};
+use crate::stage::{Stage, stages};
+use crate::{Case, Plan, Prediction, Schedule};
+
+/// How many plans of different layout a search keeps.
+const KEPT: usize = 5;
+/// Largest tensor parallelism; beyond it no published run goes.
+const MOST_TENSOR: u64 = 64;
+/// Shortest share of a sequence worth splitting off for context parallelism, tokens.
+const LEAST_CONTEXT: u64 = 2048;
+/// Largest micro-batch.
+const MOST_MICRO_BATCH: u64 = 8;
+/// Most virtual stages of a rank.
+const MOST_VIRTUAL: u64 = 12;
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchResult {
+    /// The fastest plans that fit, each of another layout, fastest first.
+    pub plans: Vec<Prediction>,
+    /// Plans whose step time was computed.
+    pub evaluated: u64,
+    /// Plans that a bound or the memory ruled out before.
+    pub pruned: u64,
+    /// The plan that came nearest to fitting, where none fits.
+    pub nearest_miss: Option<(Plan, MemoryTable)>,
+}
+
+/// Searches all plans of a case.
+#[must_use]
+pub fn search(case: &Case) -> SearchResult {
+    let format = case.chip.best_format(&case.workload.formats);
+    let mut finder = Finder {
+        case,
+        stages: Vec::new(),
+        result: SearchResult { plans: Vec::new(), evaluated: 0, pruned: 0, nearest_miss: None },
+    };
+    let heads = case.architecture.kinds.iter().map(|kind| kind.attention.heads());
+    let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
+    for tp in powers_of_two(widest) {
+        for cp in powers_of_two((case.workload.sequence / LEAST_CONTEXT).max(1)) {
+            for ep in expert_degrees(case, tp * cp) {
+                for micro_batch in powers_of_two(MOST_MICRO_BATCH.min(case.workload.global_batch)) {
+                    finder.layout(tp, cp, ep, micro_batch, format);
+                }
+            }
+        }
+    }
+    finder.result
+}
+
+/// 1, 2, 4 ... up to a limit.
+fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
+    std::iter::successors(Some(1_u64), |n| Some(n * 2)).take_while(move |n| *n <= limit)
+}
+
+/// Degrees of expert parallelism: divisors of the experts that enough chips exist for.
+fn expert_degrees(case: &Case, inner: u64) -> Vec<u64> {
+    match case.architecture.experts() {
+        None => vec![1],
+        Some(experts) => (1..=experts)
+            .filter(|ep| experts.is_multiple_of(*ep))
+            .filter(|ep| least_multiple(*ep, inner) * inner <= case.chips)
+            .collect(),
+    }
+}
+
+/// The least data parallelism for which an expert group of a size divides the inner ranks.
+fn least_multiple(ep: u64, inner: u64) -> u64 {
+    ep / gcd(ep, inner)
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+struct Finder<'a> {
+    case: &'a Case<'a>,
+    /// Layers by stage at `slot(pp, vp)`; computed once.
+    stages: Vec<Vec<Stage>>,
+    result: SearchResult,
+}
+
+impl Finder<'_> {
+    /// All plans that share one table of layer costs.
+    fn layout(&mut self, tp: u64, cp: u64, ep: u64, micro_batch: u64, format: NumberFormat) {
+        let table = layer_table(self.case, tp, cp, ep, micro_batch, format);
+        for recompute in [Recompute::None, Recompute::Selective, Recompute::Full] {
+            for overlap_tp in overlaps(tp > 1) {
+                for overlap_ep in overlaps(ep > 1 && recompute != Recompute::Full) {
+                    let plan = Plan {
+                        tp,
+                        cp,
+                        ep,
+                        pp: 1,
+                        vp: 1,
+                        dp: 1,
+                        micro_batch,
+                        recompute,
+                        schedule: Schedule::OneForwardOneBackward,
+                        format,
+                        overlap_tp,
+                        overlap_ep,
+                    };
+                    let variant = table.variant(&plan);
+                    if self.least_step(&plan, &table, &variant) >= self.worst_kept() {
+                        self.result.pruned += 1;
+                        continue;
+                    }
+                    self.pipelines(plan, &table, &variant);
+                }
+            }
+        }
+    }
+
+    /// A lower bound of the step time of every pipeline and data-parallel degree: all micro-batches
+    /// through all layers, spread evenly over all chips.
+    fn least_step(&self, plan: &Plan, table: &LayerTable, variant: &Variant) -> Seconds {
+        let case = self.case;
+        let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
+        let inner = (plan.tp * plan.cp) as f64;
+        variant.whole(table, &case.architecture.layers) * (micro_batches * inner / case.chips as f64)
+    }
+
+    fn pipelines(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) {
+        let layers = self.case.architecture.layers.len() as u64;
+        let deepest = layers.min(self.case.chips / (plan.tp * plan.cp));
+        for pp in 1..=deepest {
+            let most = if pp == 1 { 1 } else { (layers / pp).min(MOST_VIRTUAL) };
+            for vp in 1..=most {
+                let plan = Plan { pp, vp, ..plan };
+                self.replicas(plan, table, variant);
+                if pp.is_multiple_of(2) && vp == 1 && plan.overlap_ep {
+                    self.replicas(Plan { schedule: Schedule::DualPipe, ..plan }, table, variant);
+                }
+            }
+        }
+    }
+
+    /// All data-parallel degrees of a plan, fewest micro-batches first, until no further one can
+    /// beat the best known.
+    fn replicas(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) {
+        let case = self.case;
+        let inner = plan.tp * plan.cp;
+        let unit = least_multiple(plan.ep, inner);
+        let most = case.chips / (inner * plan.pp) / unit * unit;
+        if most == 0 {
+            return;
+        }
+        let slot = self.slot(plan.pp, plan.vp);
+        let slowest = variant.slowest(table, &self.stages[slot]);
+        let sequences = case.workload.global_batch.div_ceil(plan.micro_batch);
+        let mut micro_batches = sequences.div_ceil(most).max(1);
+        let mut first = true;
+        loop {
+            let fewest = sequences.div_ceil(micro_batches).div_ceil(unit) * unit;
+            if fewest > most {
+                return;
+            }
+            if slowest * micro_batches as f64 >= self.worst_kept() {
+                self.result.pruned += 1;
+                return;
+            }
+            self.consider(Plan { dp: fewest, ..plan }, table, variant, slot);
+            if first && most > fewest {
+                self.consider(Plan { dp: most, ..plan }, table, variant, slot);
+            }
+            first = false;
+            if fewest <= unit {
+                return;
+            }
+            micro_batches = sequences.div_ceil(fewest - unit).max(micro_batches + 1);
+        }
+    }
+
+    fn slot(&mut self, pp: u64, vp: u64) -> usize {
+        let slot = (pp * (MOST_VIRTUAL + 1) + vp) as usize;
+        if self.stages.len() <= slot {
+            self.stages.resize(slot + 1, Vec::new());
+        }
+        if self.stages[slot].is_empty() {
+            self.stages[slot] = stages(&self.case.architecture.layers, pp, vp);
+        }
+        slot
+    }
+
+    /// Step time that a plan must beat.
+    fn worst_kept(&self) -> Seconds {
+        if self.result.plans.len() < KEPT {
+            return Seconds::new(f64::INFINITY);
+        }
+        self.result.plans.last().map_or(Seconds::new(f64::INFINITY), |plan| plan.step)
+    }
+
+    fn consider(&mut self, plan: Plan, table: &LayerTable, variant: &Variant, slot: usize) {
+        let case = self.case;
+        if plan.check(case).is_err() {
+            self.result.pruned += 1;
+            return;
+        }
+        let stages = &self.stages[slot];
+        let memory = memory(case, &plan, table, variant, stages);
+        if memory.total > memory.usable {
+            self.result.pruned += 1;
+            let nearer = self.result.nearest_miss.as_ref().is_none_or(|(_, known)| memory.total < known.total);
+            if nearer {
+                self.result.nearest_miss = Some((plan, memory));
+            }
+            return;
+        }
+        self.result.evaluated += 1;
+        let parts = step_parts(case, &plan, table, variant, stages);
+        if parts.total() < self.worst_kept() {
+            self.keep(predict(case, &plan, parts, memory));
+        }
+    }
+
+    /// Keeps a plan among the best; one plan for each (tp, cp, ep, pp).
+    fn keep(&mut self, found: Prediction) {
+        let layout = |plan: &Plan| (plan.tp, plan.cp, plan.ep, plan.pp);
+        let kept = &mut self.result.plans;
+        if let Some(same) = kept.iter().position(|known| layout(&known.plan) == layout(&found.plan)) {
+            if kept[same].step <= found.step {
+                return;
+            }
+            kept.remove(same);
+        }
+        let place = kept.partition_point(|known| known.step <= found.step);
+        kept.insert(place, found);
+        kept.truncate(KEPT);
+    }
+}
+
+/// Both settings of an overlap where there is traffic to hide.
+fn overlaps(traffic: bool) -> impl Iterator<Item = bool> {
+    [false, true].into_iter().filter(move |on| traffic || !on)
+}

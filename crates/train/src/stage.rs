@@ -1,0 +1,60 @@
+//! Which layers each pipeline stage holds.
+
+/// Layers of each kind on one stage; a model has at most this many kinds of layers.
+pub(crate) const MAX_KINDS: usize = 8;
+
+/// Layers of one pipeline stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stage {
+    /// Layers of each kind.
+    pub counts: [u32; MAX_KINDS],
+}
+
+impl Stage {
+    /// All layers of the stage.
+    pub(crate) fn layers(&self) -> u32 {
+        self.counts.iter().sum()
+    }
+}
+
+/// Spreads layers, in order, over `pp x vp` chunks; chunk c lies on stage c mod pp.
+///
+/// Where the layers do not divide, the chunks from the second on hold one more, so that the first
+/// (with the embedding) and the last (with the vocabulary head) stay light.
+pub(crate) fn stages(layers: &[usize], pp: u64, vp: u64) -> Vec<Stage> {
+    let chunks = (pp * vp) as usize;
+    let (base, extra) = (layers.len() / chunks, layers.len() % chunks);
+    let mut stages = vec![Stage::default(); pp as usize];
+    let mut next = 0;
+    for chunk in 0..chunks {
+        let longer = (1..=extra).contains(&chunk) && chunks > 1;
+        let size = base + usize::from(longer);
+        for &kind in layers.iter().skip(next).take(size) {
+            if let Some(count) = stages[chunk % pp as usize].counts.get_mut(kind) {
+                *count += 1;
+            }
+        }
+        next += size;
+    }
+    stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stages;
+
+    #[test]
+    fn every_layer_lies_on_one_stage() {
+        for (layers, pp, vp) in [(61, 16, 1), (126, 16, 7), (96, 8, 12), (5, 1, 1), (61, 61, 1), (80, 6, 2)] {
+            let kinds: Vec<usize> = (0..layers).map(|layer| usize::from(layer >= 3)).collect();
+            let spread = stages(&kinds, pp, vp);
+            let total: u32 = spread.iter().map(super::Stage::layers).sum();
+            assert_eq!(total as usize, layers);
+            let dense: u32 = spread.iter().map(|stage| stage.counts[0]).sum();
+            assert_eq!(dense as usize, layers.min(3));
+            let largest = spread.iter().map(super::Stage::layers).max().unwrap_or_default();
+            let least = layers.div_ceil((pp * vp) as usize) * vp as usize;
+            assert!(largest as usize <= least, "{layers} {pp} {vp}");
+        }
+    }
+}
