@@ -8,8 +8,10 @@
 //! (Megatron-LM), which both FLOPs and operators follow; sizes of a phase are `f64`, since means
 //! (of contexts, of batches) are sizes too.
 //!
+//! Attention is a fused kernel; what it costs otherwise is [`unfused_attention_operators`].
+//!
 //! Left out: sparse, linear and chunked attention, vision towers, dropped tokens (every routed
-//! token is computed), unfused attention as operators (its memory is counted, its traffic not).
+//! token is computed), biases and dropout as work of their own.
 
 mod activation;
 mod architecture;
@@ -24,6 +26,7 @@ mod layer;
 mod operator;
 mod parameters;
 mod shard;
+mod unfused;
 
 pub use activation::{
     ActivationPolicy, Recompute, activation_bytes_per_layer, embedding_activation_bytes,
@@ -41,3 +44,4 @@ pub use operator::{
 };
 pub use parameters::{ChipParameters, LayerParameters};
 pub use shard::{Phase, Shard};
+pub use unfused::unfused_attention_operators;

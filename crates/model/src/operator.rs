@@ -61,6 +61,8 @@ pub enum ElementwiseKind {
     Rope,
     /// The activation function, with its gate.
     Activation,
+    /// The score matrix of attention that is not a fused kernel.
+    Scores,
     /// Scores of the router and choice of experts.
     Routing,
     /// Copying tokens to the order of experts.
@@ -281,22 +283,7 @@ impl Operator {
                 ..
             } => {
                 let rows = batch * query_tokens * heads;
-                let (queries, outputs) = (rows * qk_dim, rows * value_dim);
-                match phase {
-                    AttentionPhase::Prefill | AttentionPhase::Decode => Elements {
-                        read: queries,
-                        written: outputs,
-                        cache: cache_elements,
-                        ..Elements::default()
-                    },
-                    // Reads Q, K, V, O, dO; writes dQ, dK, dV.
-                    AttentionPhase::Backward => Elements {
-                        read: queries + 2.0 * outputs,
-                        written: queries + cache_elements,
-                        cache: cache_elements,
-                        ..Elements::default()
-                    },
-                }
+                attention_elements(phase, rows * qk_dim, rows * value_dim, cache_elements)
             }
             Self::Elementwise {
                 read,
@@ -362,12 +349,29 @@ impl Operator {
     }
 }
 
+/// Elements of an attention kernel with so many query, output and key-value elements. Backward
+/// reads Q, K, V, O and dO and writes dQ, dK and dV.
+fn attention_elements(phase: AttentionPhase, queries: f64, outputs: f64, keys: f64) -> Elements {
+    let (read, written) = match phase {
+        AttentionPhase::Prefill | AttentionPhase::Decode => (queries, outputs),
+        AttentionPhase::Backward => (queries + 2.0 * outputs, queries + keys),
+    };
+    Elements {
+        read,
+        written,
+        cache: keys,
+        ..Elements::default()
+    }
+}
+
 impl ElementwiseKind {
     /// Elements (read, written) by the backward of work that reads and writes so many.
     const fn backward(self, read: f64, written: f64) -> (f64, f64) {
         match self {
             // Reads its input and the gradient of its output, writes the gradient of its input.
-            Self::Norm | Self::Activation | Self::Routing | Self::Logits => (read + written, read),
+            Self::Norm | Self::Activation | Self::Routing | Self::Logits | Self::Scores => {
+                (read + written, read)
+            }
             // Where the residual stream branched, two gradients are added; a rotation is linear.
             Self::Residual | Self::Rope => (read, written),
             // Copies and sums run the other way.

@@ -39,9 +39,7 @@ impl RuleBook {
             source.check()?;
             sources.push(source);
         }
-        sources.sort_by(|a, b| {
-            (a.rule.effective, &a.rule.id).cmp(&(b.rule.effective, &b.rule.id))
-        });
+        sources.sort_by(|a, b| (a.rule.effective, &a.rule.id).cmp(&(b.rule.effective, &b.rule.id)));
         for (index, source) in sources.iter().enumerate() {
             source.check_among(&sources, index)?;
         }
@@ -72,7 +70,10 @@ impl RuleBook {
     /// The last day whose rules were looked up, where the files say.
     #[must_use]
     pub fn surveyed_until(&self) -> Option<Date> {
-        self.rules.iter().filter_map(|rule| rule.surveyed_until).max()
+        self.rules
+            .iter()
+            .filter_map(|rule| rule.surveyed_until)
+            .max()
     }
 
     /// Whether a list of places covers a country on a day.
@@ -178,7 +179,10 @@ impl Source<'_> {
     fn check_tests(&self) -> Result<(), Diagnostic> {
         let rule = &self.rule;
         if let Some(limb) = rule.limbs.iter().find(|limb| limb.all.is_empty()) {
-            let message = format!("the limb {} has no condition and would catch everything", limb.eccn);
+            let message = format!(
+                "the limb {} has no condition and would catch everything",
+                limb.eccn
+            );
             return Err(self.wrong(Code::Value, &format!("eccn = \"{}\"", limb.eccn), message));
         }
         if rule.exclusion.as_ref().is_some_and(|e| e.all.is_empty()) {
@@ -212,7 +216,10 @@ impl Source<'_> {
                 return Err(self.wrong(
                     Code::Value,
                     &format!("eccn = \"{}\"", limb.eccn),
-                    format!("the limb {} stands under no paragraph of `precedence`", limb.eccn),
+                    format!(
+                        "the limb {} stands under no paragraph of `precedence`",
+                        limb.eccn
+                    ),
                 ));
             }
         }
@@ -266,7 +273,9 @@ impl Source<'_> {
                 ));
             }
         }
-        let used = self.treatments().flat_map(|treatment| &treatment.conditions);
+        let used = self
+            .treatments()
+            .flat_map(|treatment| &treatment.conditions);
         for key in used.chain(&rule.always_open) {
             if rule.condition(key).is_none() {
                 let known = rule.conditions.iter().map(|known| known.key.as_str());
@@ -291,9 +300,8 @@ impl Source<'_> {
             ));
         }
         if let Some(amended) = &rule.amends {
-            let is_law = |other: &Self| {
-                other.rule.id == *amended && other.rule.kind == RuleKind::Law
-            };
+            let is_law =
+                |other: &Self| other.rule.id == *amended && other.rule.kind == RuleKind::Law;
             if !all.iter().any(is_law) {
                 return Err(self.wrong(
                     Code::UnknownId,

@@ -32,10 +32,7 @@ pub fn check(book: &RuleBook, facts: &ChipFacts, transaction: &Transaction) -> V
             ));
         }
     }
-    if let Some(last) = book
-        .surveyed_until()
-        .filter(|last| transaction.on > *last)
-    {
+    if let Some(last) = book.surveyed_until().filter(|last| transaction.on > *last) {
         findings.open.push(format!(
             "later_changes: the rule data were surveyed until {last}, before the day judged"
         ));
@@ -198,10 +195,7 @@ mod tests {
         assert_eq!(split(Fact::Known(2.0), &[1.0, 3.0]), [Fact::Known(2.0)]);
         assert_eq!(
             split(Fact::Range(4800.0, 4900.0), &[4800.0]),
-            [
-                Fact::Known(4800.0),
-                Fact::Range(4800f64.next_up(), 4900.0)
-            ]
+            [Fact::Known(4800.0), Fact::Range(4800f64.next_up(), 4900.0)]
         );
     }
 }

@@ -25,7 +25,7 @@ impl Country {
             }
             _ => Err(Diagnostic::new(
                 Code::Value,
-                format!("expected a two-letter country code, found \"{text}\""),
+                format!("\"{text}\" is no two-letter country code"),
             )
             .help("write an ISO 3166-1 alpha-2 code: CN, HK, MO, SG, AE")),
         }
@@ -74,7 +74,7 @@ impl TryFrom<String> for Place {
         }
         Country::parse(&text).map(Self::Country).map_err(|_| {
             format!(
-                "expected a country code (\"CN\"), a group with a colon (\"D:5\") or \"*\", found \"{text}\""
+                "\"{text}\" is no place: write a country code (\"CN\"), a group with a colon (\"D:5\") or \"*\""
             )
         })
     }

@@ -25,5 +25,5 @@ fn civil<E: Error>(moment: Datetime) -> Result<Date, E> {
             let day = i8::try_from(date.day).ok()?;
             Date::new(year, month, day).ok()
         })
-        .ok_or_else(|| E::custom(format!("expected a day such as 2023-11-17, found {moment}")))
+        .ok_or_else(|| E::custom(format!("{moment} is no day such as 2023-11-17")))
 }

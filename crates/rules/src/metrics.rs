@@ -202,10 +202,7 @@ mod tests {
             ])
         });
         assert_eq!(found.tpp, Fact::Range(2000.0, f64::INFINITY));
-        assert_eq!(
-            found.performance_density,
-            Fact::Range(20.0, f64::INFINITY)
-        );
+        assert_eq!(found.performance_density, Fact::Range(20.0, f64::INFINITY));
         assert_eq!(metrics(&chip(&[])).tpp, Fact::Unknown);
     }
 }

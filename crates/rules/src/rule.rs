@@ -324,9 +324,7 @@ impl Place {
         match self {
             Self::World => true,
             Self::Country(wanted) => *wanted == country,
-            Self::Group(id) => {
-                groups.any(|group| group.id == *id && group.contains(country, on))
-            }
+            Self::Group(id) => groups.any(|group| group.id == *id && group.contains(country, on)),
         }
     }
 }

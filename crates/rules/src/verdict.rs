@@ -122,7 +122,9 @@ pub struct Verdict {
     /// The answer; [`Outcome::Undetermined`] when more than one is possible.
     pub outcome: Outcome,
     /// Every outcome that some completion of the missing facts may lead to, the least restrictive
-    /// first. It never leaves one out; it may hold one that no completion reaches.
+    /// first. It never leaves one out; it may hold one that no completion reaches. A fact that
+    /// the applicant has to show ([`crate::Treatment::to_show`]) counts as shown while it is
+    /// unknown, and stands in `missing_facts`.
     pub possible: Vec<Outcome>,
     /// Paragraphs that hold, joined by `+`, of the paragraph that goes first; none when no
     /// paragraph is certain to hold.

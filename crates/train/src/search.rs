@@ -39,26 +39,88 @@ pub struct SearchResult {
 }
 
 /// Searches all plans of a case.
+///
+/// Variants (a table of layer costs with a choice of recomputation and overlaps) are visited in
+/// rising order of a lower bound of their step time, so that the search ends at the first whose
+/// bound the plans found already beat.
 #[must_use]
 pub fn search(case: &Case) -> SearchResult {
     let format = case.chip.best_format(&case.workload.formats);
+    let tables = tables(case, format);
+    let mut candidates: Vec<Candidate> =
+        tables.iter().enumerate().flat_map(|(index, (plan, table))| candidates(case, index, plan, table)).collect();
+    candidates.sort_by(|a, b| a.least_step.get().total_cmp(&b.least_step.get()));
     let mut finder = Finder {
         case,
         stages: Vec::new(),
         result: SearchResult { plans: Vec::new(), evaluated: 0, pruned: 0, nearest_miss: None },
     };
+    for (visited, candidate) in candidates.iter().enumerate() {
+        if candidate.least_step >= finder.worst_kept() {
+            finder.result.pruned += (candidates.len() - visited) as u64;
+            break;
+        }
+        finder.pipelines(candidate.plan, &tables[candidate.table].1, &candidate.variant);
+    }
+    finder.result
+}
+
+/// Layer costs for each way to spread a layer, with a plan that has no pipeline yet.
+fn tables(case: &Case, format: NumberFormat) -> Vec<(Plan, LayerTable)> {
     let heads = case.architecture.kinds.iter().map(|kind| kind.attention.heads());
     let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
+    let mut tables = Vec::new();
     for tp in powers_of_two(widest) {
         for cp in powers_of_two((case.workload.sequence / LEAST_CONTEXT).max(1)) {
             for ep in expert_degrees(case, tp * cp) {
                 for micro_batch in powers_of_two(MOST_MICRO_BATCH.min(case.workload.global_batch)) {
-                    finder.layout(tp, cp, ep, micro_batch, format);
+                    let plan = Plan {
+                        tp,
+                        cp,
+                        ep,
+                        pp: 1,
+                        vp: 1,
+                        dp: 1,
+                        micro_batch,
+                        recompute: Recompute::None,
+                        schedule: Schedule::OneForwardOneBackward,
+                        format,
+                        overlap_tp: false,
+                        overlap_ep: false,
+                    };
+                    tables.push((plan, layer_table(case, tp, cp, ep, micro_batch, format)));
                 }
             }
         }
     }
-    finder.result
+    tables
+}
+
+/// A table with a choice of recomputation and overlaps.
+struct Candidate {
+    table: usize,
+    plan: Plan,
+    variant: Variant,
+    /// Lower bound of the step time: all micro-batches through all layers, spread evenly over all
+    /// chips.
+    least_step: Seconds,
+}
+
+fn candidates(case: &Case, table: usize, plan: &Plan, costs: &LayerTable) -> Vec<Candidate> {
+    let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
+    let spread = micro_batches * (plan.tp * plan.cp) as f64 / case.chips as f64;
+    let mut found = Vec::new();
+    for recompute in [Recompute::None, Recompute::Selective, Recompute::Full] {
+        for overlap_tp in overlaps(plan.tp > 1) {
+            for overlap_ep in overlaps(plan.ep > 1 && recompute != Recompute::Full) {
+                let plan = Plan { recompute, overlap_tp, overlap_ep, ..*plan };
+                let variant = costs.variant(&plan);
+                let least_step = variant.whole(costs, &case.architecture.layers) * spread;
+                found.push(Candidate { table, plan, variant, least_step });
+            }
+        }
+    }
+    found
 }
 
 /// 1, 2, 4 ... up to a limit.
@@ -94,50 +156,15 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// All plans that share one table of layer costs.
-    fn layout(&mut self, tp: u64, cp: u64, ep: u64, micro_batch: u64, format: NumberFormat) {
-        let table = layer_table(self.case, tp, cp, ep, micro_batch, format);
-        for recompute in [Recompute::None, Recompute::Selective, Recompute::Full] {
-            for overlap_tp in overlaps(tp > 1) {
-                for overlap_ep in overlaps(ep > 1 && recompute != Recompute::Full) {
-                    let plan = Plan {
-                        tp,
-                        cp,
-                        ep,
-                        pp: 1,
-                        vp: 1,
-                        dp: 1,
-                        micro_batch,
-                        recompute,
-                        schedule: Schedule::OneForwardOneBackward,
-                        format,
-                        overlap_tp,
-                        overlap_ep,
-                    };
-                    let variant = table.variant(&plan);
-                    if self.least_step(&plan, &table, &variant) >= self.worst_kept() {
-                        self.result.pruned += 1;
-                        continue;
-                    }
-                    self.pipelines(plan, &table, &variant);
-                }
-            }
-        }
-    }
-
-    /// A lower bound of the step time of every pipeline and data-parallel degree: all micro-batches
-    /// through all layers, spread evenly over all chips.
-    fn least_step(&self, plan: &Plan, table: &LayerTable, variant: &Variant) -> Seconds {
-        let case = self.case;
-        let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
-        let inner = (plan.tp * plan.cp) as f64;
-        variant.whole(table, &case.architecture.layers) * (micro_batches * inner / case.chips as f64)
-    }
-
+    /// All pipelines of a candidate.
     fn pipelines(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) {
         let layers = self.case.architecture.layers.len() as u64;
         let deepest = layers.min(self.case.chips / (plan.tp * plan.cp));
         for pp in 1..=deepest {
+            if self.hopeless(Plan { pp, ..plan }, table, variant) {
+                self.result.pruned += 1;
+                continue;
+            }
             let most = if pp == 1 { 1 } else { (layers / pp).min(MOST_VIRTUAL) };
             for vp in 1..=most {
                 let plan = Plan { pp, vp, ..plan };
@@ -146,6 +173,33 @@ impl Finder<'_> {
                     self.replicas(Plan { schedule: Schedule::DualPipe, ..plan }, table, variant);
                 }
             }
+        }
+    }
+
+    /// Whether no virtual stages and no data-parallel degree can make a pipeline depth fit.
+    ///
+    /// One virtual stage holds the fewest micro-batches on every rank and the most replicas shard
+    /// the optimizer furthest; uneven layers can make that wrong by less than the margin.
+    fn hopeless(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) -> bool {
+        const MARGIN: f64 = 1.1;
+        let inner = plan.tp * plan.cp;
+        let unit = least_multiple(plan.ep, inner);
+        let dp = self.case.chips / (inner * plan.pp) / unit * unit;
+        if dp == 0 {
+            return true;
+        }
+        let plan = Plan { dp, ..plan };
+        let slot = self.slot(plan.pp, 1);
+        let memory = memory(self.case, &plan, table, variant, &self.stages[slot]);
+        self.remember_miss(plan, memory);
+        memory.total > memory.usable * MARGIN
+    }
+
+    /// Remembers the plan that came nearest to fitting.
+    fn remember_miss(&mut self, plan: Plan, memory: MemoryTable) {
+        let nearer = self.result.nearest_miss.as_ref().is_none_or(|(_, known)| memory.total < known.total);
+        if memory.total > memory.usable && nearer {
+            self.result.nearest_miss = Some((plan, memory));
         }
     }
 
@@ -214,10 +268,7 @@ impl Finder<'_> {
         let memory = memory(case, &plan, table, variant, stages);
         if memory.total > memory.usable {
             self.result.pruned += 1;
-            let nearer = self.result.nearest_miss.as_ref().is_none_or(|(_, known)| memory.total < known.total);
-            if nearer {
-                self.result.nearest_miss = Some((plan, memory));
-            }
+            self.remember_miss(plan, memory);
             return;
         }
         self.result.evaluated += 1;

@@ -149,10 +149,17 @@ fn not_modelled(
     .help(help)
 }
 
-/// The supported names, the nearest first.
+/// The supported names, the nearest first: the longest that begins the unknown name, or else the
+/// most similar.
 fn supported_help(name: Option<&str>) -> String {
     let all = SUPPORTED.join(", ");
-    let near = name.and_then(|name| nearest(name, SUPPORTED).first().copied());
+    let near = name.and_then(|name| {
+        let begins = SUPPORTED
+            .into_iter()
+            .filter(|known| name.starts_with(known));
+        let similar = || nearest(name, SUPPORTED).first().copied();
+        begins.max_by_key(|known| known.len()).or_else(similar)
+    });
     match near {
         Some(near) => format!("the nearest modelled one is {near}; modelled are {all}"),
         None => format!("modelled are {all}"),

@@ -13,7 +13,10 @@ const GPTS: [&str; 4] = ["megatron-22b", "gpt-3-175b", "megatron-530b", "megatro
 const RECOMPUTES: [Recompute; 3] = [Recompute::None, Recompute::Selective, Recompute::Full];
 
 fn unfused(recompute: Recompute) -> ActivationPolicy {
-    ActivationPolicy { flash: false, ..ActivationPolicy::fused(recompute) }
+    ActivationPolicy {
+        flash: false,
+        ..ActivationPolicy::fused(recompute)
+    }
 }
 
 #[test]
@@ -27,9 +30,16 @@ fn all_rows_of_table_2_are_exact() {
         for tp in [1_u64, 2, 4, 8] {
             let t = tp as f64;
             let parallel = Shard::training(tp, 1, 1);
-            let tensor_only = Shard { sequence_parallel: false, ..parallel };
+            let tensor_only = Shard {
+                sequence_parallel: false,
+                ..parallel
+            };
             let rows = [
-                (tensor_only, Recompute::None, sbh * (10.0 + 24.0 / t + ash / t)),
+                (
+                    tensor_only,
+                    Recompute::None,
+                    sbh * (10.0 + 24.0 / t + ash / t),
+                ),
                 (parallel, Recompute::None, sbh / t * (34.0 + ash)),
                 (tensor_only, Recompute::Selective, sbh * (10.0 + 24.0 / t)),
                 (parallel, Recompute::Selective, 34.0 * sbh / t),
@@ -38,7 +48,10 @@ fn all_rows_of_table_2_are_exact() {
             ];
             for (shard, recompute, expected) in rows {
                 let found = activation_bytes_per_layer(&gpt, 0, s, b, &shard, &unfused(recompute));
-                assert!(near(found.get(), expected, 1e-14), "{id} {shard:?} {recompute:?} {found}");
+                assert!(
+                    near(found.get(), expected, 1e-14),
+                    "{id} {shard:?} {recompute:?} {found}"
+                );
             }
         }
     }
@@ -51,7 +64,10 @@ fn the_ends_follow_section_4_3() {
         let (h, v, s, b, t) = (gpt.hidden as f64, gpt.vocabulary as f64, 2048.0, 1.0, 8.0);
         let shard = Shard::training(8, 1, 1);
         let head = head_activation_bytes(&gpt, s, b, &shard).get();
-        assert!(near(head, 4.0 * s * b * h / t * (1.0 + v / h), 1e-14), "{id}");
+        assert!(
+            near(head, 4.0 * s * b * h / t * (1.0 + v / h), 1e-14),
+            "{id}"
+        );
         let embedding = embedding_activation_bytes(&gpt, s, b, &shard).get();
         assert!(near(embedding, s * b * h / t, 1e-14), "{id}");
     }
@@ -76,7 +92,11 @@ fn a_modern_layer_keeps_the_known_tensors() {
 fn latent_attention_and_experts_are_counted_tensor_by_tensor() {
     let v3 = model("deepseek-v3");
     let keep = |recompute, linear_inputs| {
-        let policy = ActivationPolicy { recompute, flash: true, linear_inputs };
+        let policy = ActivationPolicy {
+            recompute,
+            flash: true,
+            linear_inputs,
+        };
         activation_bytes_per_layer(&v3, 1, 4096.0, 1.0, &Shard::SINGLE, &policy).get() / 4096.0
     };
     let h = 7168.0;
@@ -86,22 +106,41 @@ fn latent_attention_and_experts_are_counted_tensor_by_tensor() {
     let expanded = 2.0 * latents + 2.0 * 128.0 * (2.0 * 192.0 + 128.0);
     let experts = 8.0 * (2.0 * h + 6.0 * 2048.0) + 6.0 * 2048.0;
     let selective = streams + attention + experts;
-    assert!(near(keep(Recompute::Selective, NumberFormat::Bf16), selective, 1e-14));
-    assert!(near(keep(Recompute::None, NumberFormat::Bf16), selective + expanded, 1e-14));
+    assert!(near(
+        keep(Recompute::Selective, NumberFormat::Bf16),
+        selective,
+        1e-14
+    ));
+    assert!(near(
+        keep(Recompute::None, NumberFormat::Bf16),
+        selective + expanded,
+        1e-14
+    ));
     // FP8 keeps half of every linear input: norms' outputs, dispatched tokens, inner outputs.
     let saved = 2.0 * h + 8.0 * (h + 2048.0) + 2048.0;
-    assert!(near(keep(Recompute::Selective, NumberFormat::Fp8), selective - saved, 1e-14));
+    assert!(near(
+        keep(Recompute::Selective, NumberFormat::Fp8),
+        selective - saved,
+        1e-14
+    ));
     let policy = ActivationPolicy::fused(Recompute::Full);
     let mtp = mtp_activation_bytes(&v3, 4096.0, 1.0, &Shard::SINGLE, &policy).get() / 4096.0;
-    assert!(near(mtp, 8.0 * h + 2.0 * h + 4.0 * h + 4.0 * 129_280.0, 1e-14), "{mtp}");
+    assert!(
+        near(mtp, 8.0 * h + 2.0 * h + 4.0 * h + 4.0 * 129_280.0, 1e-14),
+        "{mtp}"
+    );
 }
 
 #[test]
 fn what_is_not_kept_is_computed_again() {
-    let phase = Phase::Backward { batch: 1.0, sequence: 4096.0 };
+    let phase = Phase::Backward {
+        batch: 1.0,
+        sequence: 4096.0,
+    };
     let shard = Shard::SINGLE;
     for model in models() {
-        let again = |policy| sum_ops(&recomputed_operators(&model, 0, phase, &shard, &policy)).get();
+        let again =
+            |policy| sum_ops(&recomputed_operators(&model, 0, phase, &shard, &policy)).get();
         let whole = again(unfused(Recompute::Full));
         let core = again(unfused(Recompute::Selective));
         assert!(again(unfused(Recompute::None)).abs() < 1e-9);
@@ -119,7 +158,7 @@ proptest! {
         let sequence = f64::from(tokens) * 1024.0;
         let kept = |tp, cp, recompute| {
             let policy = ActivationPolicy { flash: fused, ..ActivationPolicy::fused(recompute) };
-            let shard = Shard::training(1 << tp, 1 << cp, 1);
+            let shard = Shard::training(1_u64 << tp, 1_u64 << cp, 1);
             activation_bytes_per_layer(&model, 0, sequence, 1.0, &shard, &policy).get()
         };
         let mut least = f64::INFINITY;

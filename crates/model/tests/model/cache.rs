@@ -16,8 +16,14 @@ fn a_token_takes_what_table_1_says() {
     ] {
         let found = model.kv_bytes_per_token(NumberFormat::Bf16);
         assert_eq!(found, Bytes::new(bytes), "{}", model.name);
-        assert_eq!(model.kv_bytes_per_token(NumberFormat::Fp8), Bytes::new(bytes / 2.0));
-        assert_eq!(model.kv_bytes(NumberFormat::Bf16, 1, 1000.0), Bytes::new(bytes * 1000.0));
+        assert_eq!(
+            model.kv_bytes_per_token(NumberFormat::Fp8),
+            Bytes::new(bytes / 2.0)
+        );
+        assert_eq!(
+            model.kv_bytes(NumberFormat::Bf16, 1, 1000.0),
+            Bytes::new(bytes * 1000.0)
+        );
     }
 }
 
@@ -25,7 +31,10 @@ fn a_token_takes_what_table_1_says() {
 fn heads_spread_until_there_is_one_a_chip() {
     let llama = model("llama-3.1-8b").kinds[0].attention;
     let on = |tp| llama.cache_bytes_per_token(NumberFormat::Bf16, tp).get();
-    assert_eq!([on(1), on(4), on(8), on(16)].map(|bytes| bytes as u64), [4096, 1024, 512, 512]);
+    assert_eq!(
+        [on(1), on(4), on(8), on(16)].map(|bytes| bytes as u64),
+        [4096, 1024, 512, 512]
+    );
     let latent = model("deepseek-v3").kinds[0].attention;
     let whole = latent.cache_bytes_per_token(NumberFormat::Bf16, 1);
     assert_eq!(latent.cache_bytes_per_token(NumberFormat::Bf16, 16), whole);
@@ -35,7 +44,10 @@ fn heads_spread_until_there_is_one_a_chip() {
 fn a_window_keeps_no_more_than_it_shows() {
     let oss = model("gpt-oss-120b");
     let full = oss.kv_bytes_per_token(NumberFormat::Bf16).get();
-    assert_eq!(oss.kv_bytes(NumberFormat::Bf16, 1, 100.0), Bytes::new(full * 100.0));
+    assert_eq!(
+        oss.kv_bytes(NumberFormat::Bf16, 1, 100.0),
+        Bytes::new(full * 100.0)
+    );
     let long = oss.kv_bytes(NumberFormat::Bf16, 1, 10_000.0);
     assert_eq!(long, Bytes::new(full / 2.0 * (10_000.0 + 128.0)));
 }

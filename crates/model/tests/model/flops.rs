@@ -9,7 +9,12 @@ fn gpt_follows_korthikanti_equation_7() {
     // 72 B L s h^2 (1 + s/(6h) + V/(12 h L)) for B sequences: scores counted whole.
     for id in ["gpt-3-175b", "megatron-22b", "megatron-530b", "megatron-1t"] {
         let gpt = model(id);
-        let (h, l, v, s) = (gpt.hidden as f64, gpt.layers.len() as f64, gpt.vocabulary as f64, 2048.0);
+        let (h, l, v, s) = (
+            gpt.hidden as f64,
+            gpt.layers.len() as f64,
+            gpt.vocabulary as f64,
+            2048.0,
+        );
         let expected = 72.0 * l * h * h * (1.0 + s / (6.0 * h) + v / (12.0 * h * l));
         let found = gpt.training_flops_per_token(2048, false).get();
         assert!(near(found, expected, 1e-12), "{id}: {found:e} {expected:e}");

@@ -3,6 +3,7 @@
 use chokepoint_model::{
     Architecture, AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator, Phase,
     Shard, embedding_operators, head_operators, layer_operators, mtp_operators, touched_experts,
+    unfused_attention_operators,
 };
 use chokepoint_units::{NumberFormat, Ops};
 use proptest::prelude::*;
@@ -15,13 +16,20 @@ fn forward(batch: f64, sequence: f64) -> Phase {
 
 /// Operations of all layers and the head on one chip.
 fn whole(model: &Architecture, phase: Phase, shard: &Shard) -> Ops {
-    let layers: Ops =
-        model.layers.iter().map(|&kind| sum_ops(&layer_operators(model, kind, phase, shard))).sum();
+    let layers: Ops = model
+        .layers
+        .iter()
+        .map(|&kind| sum_ops(&layer_operators(model, kind, phase, shard)))
+        .sum();
     layers + sum_ops(&head_operators(model, phase, shard))
 }
 
 fn gemms(operators: &[Operator]) -> Ops {
-    operators.iter().filter(|op| matches!(op, Operator::Gemm { .. })).map(Operator::ops).sum()
+    operators
+        .iter()
+        .filter(|op| matches!(op, Operator::Gemm { .. }))
+        .map(Operator::ops)
+        .sum()
 }
 
 #[test]
@@ -29,7 +37,11 @@ fn operators_sum_to_the_model_flops() {
     for model in models() {
         let found = whole(&model, forward(2.0, 4096.0), &Shard::SINGLE).get();
         let expected = model.forward_flops(4096, true).main().get() * 2.0 * 4096.0;
-        assert!(near(found, expected, 1e-12), "{}: {found:e} {expected:e}", model.name);
+        assert!(
+            near(found, expected, 1e-12),
+            "{}: {found:e} {expected:e}",
+            model.name
+        );
         let mtp = sum_ops(&mtp_operators(&model, forward(2.0, 4096.0), &Shard::SINGLE)).get();
         let module = model.forward_flops(4096, true).mtp.get() * 2.0 * 4096.0;
         assert!((mtp * model.mtp_layers as f64 - module).abs() <= 1e-9 * module);
@@ -43,8 +55,8 @@ proptest! {
     ) {
         // Up to 4-fold tensor parallelism nothing is replicated: Qwen3 has 4 key-value heads.
         let model = models().nth(index).unwrap();
-        let shard = Shard::training(1 << tp, 1 << cp, 1 << ep);
-        let chips = f64::from(1 << (tp + cp));
+        let shard = Shard::training(1_u64 << tp, 1_u64 << cp, 1_u64 << ep);
+        let chips = f64::from(1_u32 << (tp + cp));
         for phase in [
             forward(f64::from(batch), 8192.0),
             Phase::Backward { batch: f64::from(batch), sequence: 8192.0 },
@@ -60,7 +72,7 @@ proptest! {
         index in 0_usize..14, tp in 0_u32..3, sequence in 1_u32..9000,
     ) {
         let model = models().nth(index).unwrap();
-        let shard = Shard::training(1 << tp, 1, 1);
+        let shard = Shard::training(1_u64 << tp, 1, 1);
         let sequence = f64::from(sequence);
         for kind in 0..model.kinds.len() {
             let ahead = layer_operators(&model, kind, forward(1.0, sequence), &shard);
@@ -118,8 +130,15 @@ fn weights_read_are_the_weights_held() {
                 let operators = layer_operators(&model, kind, forward(4.0, 4096.0), &shard);
                 let read: f64 = operators.iter().map(|op| op.elements().weights).sum();
                 let held = model.layer_parameters_on_chip(kind, &shard);
-                assert!(near(read, held.dense + held.expert, 2e-3), "{} {kind} {shard:?}", model.name);
-                let back = Phase::Backward { batch: 4.0, sequence: 4096.0 };
+                assert!(
+                    near(read, held.dense + held.expert, 2e-3),
+                    "{} {kind} {shard:?}",
+                    model.name
+                );
+                let back = Phase::Backward {
+                    batch: 4.0,
+                    sequence: 4096.0,
+                };
                 let back = layer_operators(&model, kind, back, &shard);
                 let written: f64 = back.iter().map(|op| op.elements().gradients).sum();
                 assert!(near(written, read, 1e-12), "{} {kind}", model.name);
@@ -132,18 +151,30 @@ fn weights_read_are_the_weights_held() {
 fn decoding_reads_the_cache_once() {
     for model in models() {
         for tp in [1, 2, 4] {
-            let phase = Phase::Decode { batch: 3.0, context: 5000.0 };
+            let phase = Phase::Decode {
+                batch: 3.0,
+                context: 5000.0,
+            };
             for kind in 0..model.kinds.len() {
                 let operators = layer_operators(&model, kind, phase, &Shard::serving(tp, 1));
-                let attention = operators.iter().find(|op| matches!(op, Operator::Attention { .. }));
+                let attention = operators
+                    .iter()
+                    .find(|op| matches!(op, Operator::Attention { .. }));
                 let read = attention.unwrap().elements().cache * 2.0;
-                let held = model.kinds[kind].attention.cache_bytes(NumberFormat::Bf16, tp, 5000.0);
+                let held = model.kinds[kind]
+                    .attention
+                    .cache_bytes(NumberFormat::Bf16, tp, 5000.0);
                 assert!(near(read, 3.0 * held.get(), 1e-12), "{} {tp}", model.name);
-                let written: f64 = operators.iter().map(|op| match op {
-                    Operator::Elementwise { cache, .. } => *cache * 2.0,
-                    _ => 0.0,
-                }).sum();
-                let one = model.kinds[kind].attention.cache_bytes_per_token(NumberFormat::Bf16, tp);
+                let written: f64 = operators
+                    .iter()
+                    .map(|op| match op {
+                        Operator::Elementwise { cache, .. } => *cache * 2.0,
+                        _ => 0.0,
+                    })
+                    .sum();
+                let one = model.kinds[kind]
+                    .attention
+                    .cache_bytes_per_token(NumberFormat::Bf16, tp);
                 assert!(near(written, 3.0 * one.get(), 1e-12), "{} {tp}", model.name);
             }
         }
@@ -153,25 +184,73 @@ fn decoding_reads_the_cache_once() {
 #[test]
 fn latent_decoding_is_absorbed() {
     let v3 = model("deepseek-v3");
-    let phase = Phase::Decode { batch: 8.0, context: 4096.0 };
+    let phase = Phase::Decode {
+        batch: 8.0,
+        context: 4096.0,
+    };
     let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
-    let absorbed: Vec<_> = operators.iter().filter_map(|op| match *op {
-        Operator::Gemm { class: GemmClass::LatentAbsorbed, m, n, k, groups, .. } => Some((m, n, k, groups)),
-        _ => None,
-    }).collect();
-    assert_eq!(absorbed, [(256.0, 512.0, 128.0, 32.0), (256.0, 128.0, 512.0, 32.0)]);
-    let core = operators.iter().find(|op| matches!(op, Operator::Attention { .. })).unwrap();
-    let &Operator::Attention { phase, qk_dim, value_dim, kv_heads, heads, ops, .. } = core else {
+    let absorbed: Vec<_> = operators
+        .iter()
+        .filter_map(|op| match *op {
+            Operator::Gemm {
+                class: GemmClass::LatentAbsorbed,
+                m,
+                n,
+                k,
+                groups,
+                ..
+            } => Some((m, n, k, groups)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        absorbed,
+        [(256.0, 512.0, 128.0, 32.0), (256.0, 128.0, 512.0, 32.0)]
+    );
+    let core = operators
+        .iter()
+        .find(|op| matches!(op, Operator::Attention { .. }))
+        .unwrap();
+    let &Operator::Attention {
+        phase,
+        qk_dim,
+        value_dim,
+        kv_heads,
+        heads,
+        ops,
+        ..
+    } = core
+    else {
         panic!("{core:?}");
     };
     assert_eq!(phase, AttentionPhase::Decode);
-    assert_eq!((qk_dim, value_dim, kv_heads, heads), (576.0, 512.0, 1.0, 32.0));
+    assert_eq!(
+        (qk_dim, value_dim, kv_heads, heads),
+        (576.0, 512.0, 1.0, 32.0)
+    );
     assert_eq!(ops, Ops::new(2.0 * 8.0 * 4096.0 * 32.0 * (576.0 + 512.0)));
-    let down: Vec<_> = operators.iter().filter_map(|op| match *op {
-        Operator::Gemm { class: GemmClass::LatentDown, m, n, .. } => Some((m, n)),
-        _ => None,
-    }).collect();
-    // Replicated over tensor parallelism.
+}
+
+#[test]
+fn latent_down_projections_are_on_every_chip() {
+    let v3 = model("deepseek-v3");
+    let phase = Phase::Decode {
+        batch: 8.0,
+        context: 4096.0,
+    };
+    let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
+    let down: Vec<_> = operators
+        .iter()
+        .filter_map(|op| match *op {
+            Operator::Gemm {
+                class: GemmClass::LatentDown,
+                m,
+                n,
+                ..
+            } => Some((m, n)),
+            _ => None,
+        })
+        .collect();
     assert_eq!(down, [(8.0, 1536.0), (8.0, 576.0)]);
 }
 
@@ -180,21 +259,39 @@ fn experts_are_grouped_balanced_and_touched() {
     let v3 = model("deepseek-v3");
     let expert = |phase, shard: &Shard| {
         let operators = layer_operators(&v3, 1, phase, shard);
-        operators.iter().find_map(|op| match *op {
-            Operator::Gemm { class: GemmClass::Expert, pass: GemmPass::Forward, m, n, k, groups } => {
-                Some((m, n, k, groups))
-            }
-            _ => None,
-        }).unwrap()
+        operators
+            .iter()
+            .find_map(|op| match *op {
+                Operator::Gemm {
+                    class: GemmClass::Expert,
+                    pass: GemmPass::Forward,
+                    m,
+                    n,
+                    k,
+                    groups,
+                } => Some((m, n, k, groups)),
+                _ => None,
+            })
+            .unwrap()
     };
     let shard = Shard::training(2, 1, 64).with_imbalance(1.25);
     let (m, n, k, groups) = expert(forward(1.0, 4096.0), &shard);
     assert_eq!((m, n, k), (2048.0 * 8.0 * 1.25, 4096.0, 7168.0));
     assert!(near(groups, 4.0, 1e-9));
     // One token on one chip touches exactly its eight experts.
-    let one = expert(Phase::Decode { batch: 1.0, context: 100.0 }, &Shard::SINGLE);
+    let one = expert(
+        Phase::Decode {
+            batch: 1.0,
+            context: 100.0,
+        },
+        &Shard::SINGLE,
+    );
     assert!(near(one.3, 8.0, 1e-12), "{}", one.3);
-    assert!(near(touched_experts(4.0, 256.0, 8.0, 64.0), 4.0 * (1.0 - (31.0_f64 / 32.0).powi_64()), 1e-12));
+    assert!(near(
+        touched_experts(4.0, 256.0, 8.0, 64.0),
+        4.0 * (1.0 - (31.0_f64 / 32.0).powi_64()),
+        1e-12
+    ));
 }
 
 /// The 64th power by squaring.
@@ -213,17 +310,41 @@ fn serving_computes_one_row_of_logits_a_sequence() {
     let llama = model("llama-3.1-8b");
     let rows = |phase| {
         let operators = head_operators(&llama, phase, &Shard::serving(8, 1));
-        operators.iter().find_map(|op| match *op {
-            Operator::Gemm { class: GemmClass::Head, m, n, .. } => Some((m, n)),
-            _ => None,
-        }).unwrap()
+        operators
+            .iter()
+            .find_map(|op| match *op {
+                Operator::Gemm {
+                    class: GemmClass::Head,
+                    m,
+                    n,
+                    ..
+                } => Some((m, n)),
+                _ => None,
+            })
+            .unwrap()
     };
-    let prefill = Phase::Prefill { batch: 2.0, new_tokens: 1000.0, past: 0.0 };
+    let prefill = Phase::Prefill {
+        batch: 2.0,
+        new_tokens: 1000.0,
+        past: 0.0,
+    };
     assert_eq!(rows(prefill), (2.0, 16_032.0));
-    assert_eq!(rows(Phase::Decode { batch: 7.0, context: 50.0 }), (7.0, 16_032.0));
+    assert_eq!(
+        rows(Phase::Decode {
+            batch: 7.0,
+            context: 50.0
+        }),
+        (7.0, 16_032.0)
+    );
     assert_eq!(rows(forward(2.0, 1000.0)), (2000.0, 16_032.0));
     let embedding = embedding_operators(&llama, prefill, &Shard::serving(8, 1));
-    assert!(matches!(embedding[0], Operator::Elementwise { what: ElementwiseKind::Embedding, .. }));
+    assert!(matches!(
+        embedding[0],
+        Operator::Elementwise {
+            what: ElementwiseKind::Embedding,
+            ..
+        }
+    ));
 }
 
 #[test]
@@ -231,23 +352,74 @@ fn sequence_parallelism_splits_what_lies_between() {
     let llama = model("llama-3.1-70b");
     let read = |shard: &Shard, what| -> f64 {
         let operators = layer_operators(&llama, 0, forward(1.0, 4096.0), shard);
-        operators.iter().map(|op| match *op {
-            Operator::Elementwise { what: found, read, .. } if found == what => read,
-            _ => 0.0,
-        }).sum()
+        operators
+            .iter()
+            .map(|op| match *op {
+                Operator::Elementwise {
+                    what: found, read, ..
+                } if found == what => read,
+                _ => 0.0,
+            })
+            .sum()
     };
     let (split, same) = (Shard::training(8, 1, 1), Shard::serving(8, 1));
     for what in [ElementwiseKind::Norm, ElementwiseKind::Residual] {
         assert!(near(read(&split, what) * 8.0, read(&same, what), 1e-12));
     }
-    assert!(near(read(&split, ElementwiseKind::Activation), read(&same, ElementwiseKind::Activation), 1e-12));
+    assert!(near(
+        read(&split, ElementwiseKind::Activation),
+        read(&same, ElementwiseKind::Activation),
+        1e-12
+    ));
 }
 
 #[test]
 fn bytes_follow_the_formats() {
     let gemm = Operator::Gemm {
-        class: GemmClass::FeedForward, pass: GemmPass::Forward, m: 10.0, n: 20.0, k: 30.0, groups: 1.0,
+        class: GemmClass::FeedForward,
+        pass: GemmPass::Forward,
+        m: 10.0,
+        n: 20.0,
+        k: 30.0,
+        groups: 1.0,
     };
     let bytes = gemm.elements().bytes(&Formats::linear(NumberFormat::Fp8));
     assert!(near(bytes.get(), 600.0 + 300.0 + 2.0 * 200.0, 1e-12));
+}
+
+#[test]
+fn unfused_attention_moves_the_score_matrix() {
+    let (gpt, llama) = (model("gpt-3-175b"), model("llama-3.1-8b"));
+    let shard = Shard::training(8, 1, 1);
+    let backward = Phase::Backward {
+        batch: 1.0,
+        sequence: 2048.0,
+    };
+    let moved = |model: &Architecture, phase| -> f64 {
+        let operators = unfused_attention_operators(model, 0, phase, &shard);
+        let bytes = Formats::uniform(NumberFormat::Bf16);
+        operators
+            .iter()
+            .map(|op| op.elements().bytes(&bytes).get())
+            .sum()
+    };
+    let scores = 2048.0 * 2048.0;
+    // GPT: 12 heads a chip, 6.5 and 9.5 elements of two bytes; Llama: 4 heads, 4 and 7.
+    assert!(near(
+        moved(&gpt, forward(1.0, 2048.0)),
+        13.0 * 12.0 * scores,
+        1e-12
+    ));
+    assert!(near(moved(&gpt, backward), 19.0 * 12.0 * scores, 1e-12));
+    assert!(near(
+        moved(&llama, forward(1.0, 2048.0)),
+        8.0 * 4.0 * scores,
+        1e-12
+    ));
+    assert!(near(moved(&llama, backward), 14.0 * 4.0 * scores, 1e-12));
+    let decode = Phase::Decode {
+        batch: 1.0,
+        context: 2048.0,
+    };
+    assert!(unfused_attention_operators(&llama, 0, decode, &shard).is_empty());
 }

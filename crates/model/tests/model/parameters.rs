@@ -33,17 +33,33 @@ fn totals_are_the_published_ones() {
         let found = model(id).parameters_main() as f64;
         assert!(near(found, expected, 1e-4), "{id}: {found}");
     }
-    for (id, expected) in [("megatron-22b", 22e9), ("megatron-530b", 530e9), ("megatron-1t", 1.0e12)] {
+    for (id, expected) in [
+        ("megatron-22b", 22e9),
+        ("megatron-530b", 530e9),
+        ("megatron-1t", 1.0e12),
+    ] {
         let found = model(id).parameters_main() as f64;
         assert!(near(found, expected, 0.01), "{id}: {found}");
     }
     let qwen = Architecture::from_config("qwen.json", QWEN25_72B).unwrap();
     // Hugging Face: 72.7 B.
-    assert!(near(qwen.parameters_main() as f64, 72.706e9, 5e-4), "{}", qwen.parameters_main());
+    assert!(
+        near(qwen.parameters_main() as f64, 72.706e9, 5e-4),
+        "{}",
+        qwen.parameters_main()
+    );
     let v2 = Architecture::from_config("v2.json", DEEPSEEK_V2).unwrap();
     // DeepSeek-V2 (arXiv 2405.04434): 236 B, 21 B active.
-    assert!(near(v2.parameters_main() as f64, 235.741e9, 1e-4), "{}", v2.parameters_main());
-    assert!(near(v2.active_parameters() as f64, 21e9, 0.02), "{}", v2.active_parameters());
+    assert!(
+        near(v2.parameters_main() as f64, 235.741e9, 1e-4),
+        "{}",
+        v2.parameters_main()
+    );
+    assert!(
+        near(v2.active_parameters() as f64, 21e9, 0.02),
+        "{}",
+        v2.active_parameters()
+    );
 }
 
 #[test]
@@ -62,9 +78,16 @@ fn multi_token_prediction_is_14_b_with_its_shared_tables() {
     // DeepSeek-V3 README: 671 B main and 14 B of multi-token prediction, of which 11.5 B are its
     // own and the rest is embedding and head of the main model.
     let v3 = model("deepseek-v3");
-    assert!(near(v3.mtp_parameters() as f64, 11.5e9, 0.01), "{}", v3.mtp_parameters());
+    assert!(
+        near(v3.mtp_parameters() as f64, 11.5e9, 0.01),
+        "{}",
+        v3.mtp_parameters()
+    );
     let with_tables = v3.mtp_parameters() + v3.embedding_parameters();
-    assert!((13.4e9..14.0e9).contains(&(with_tables as f64)), "{with_tables}");
+    assert!(
+        (13.4e9..14.0e9).contains(&(with_tables as f64)),
+        "{with_tables}"
+    );
     assert_eq!(v3.parameters(), v3.parameters_main() + v3.mtp_parameters());
     assert_eq!(model("llama-3.1-8b").mtp_parameters(), 0);
 }
@@ -85,20 +108,31 @@ fn active_parameters_are_the_published_ones() {
     let with_embedding = mixtral.active_parameters() + mixtral.vocabulary * mixtral.hidden;
     assert_eq!(with_embedding, 12_879_925_248);
     let dense = model("llama-3.1-8b");
-    assert_eq!(dense.active_parameters() + dense.vocabulary * dense.hidden, dense.parameters());
+    assert_eq!(
+        dense.active_parameters() + dense.vocabulary * dense.hidden,
+        dense.parameters()
+    );
 }
 
 #[test]
 fn the_declared_model_has_what_it_declares() {
     let declared = model("declared-1.8t-moe");
-    assert!(near(declared.parameters() as f64, 1.8e12, 0.02), "{}", declared.parameters());
+    assert!(
+        near(declared.parameters() as f64, 1.8e12, 0.02),
+        "{}",
+        declared.parameters()
+    );
     assert!(near(declared.active_parameters() as f64, 0.26e12, 0.02));
 }
 
 #[test]
 fn parts_sum_to_the_total() {
     for model in models() {
-        let layers: u64 = model.layers.iter().map(|&kind| model.layer_parameters(kind).total()).sum();
+        let layers: u64 = model
+            .layers
+            .iter()
+            .map(|&kind| model.layer_parameters(kind).total())
+            .sum();
         let all = layers + model.embedding_parameters() + model.norm_parameters();
         assert_eq!(all, model.parameters_main(), "{}", model.name);
     }
@@ -110,10 +144,15 @@ fn chips_hold_the_layer_together() {
         for kind in 0..model.kinds.len() {
             let all = model.layer_parameters(kind);
             let one = model.layer_parameters_on_chip(kind, &Shard::SINGLE);
-            assert!(near(one.dense + one.expert, all.total() as f64, 1e-12), "{}", model.name);
+            assert!(
+                near(one.dense + one.expert, all.total() as f64, 1e-12),
+                "{}",
+                model.name
+            );
             let shard = Shard::training(4, 1, 4);
             let part = model.layer_parameters_on_chip(kind, &shard);
-            let together = (part.dense - part.replicated) * 4.0 + part.replicated + part.expert * 4.0;
+            let together =
+                (part.dense - part.replicated) * 4.0 + part.replicated + part.expert * 4.0;
             assert!(near(together, all.total() as f64, 1e-12), "{}", model.name);
         }
     }
@@ -131,16 +170,27 @@ fn fewer_key_value_heads_than_chips_are_replicated() {
 #[test]
 fn kinds_follow_the_configuration() {
     let v3 = model("deepseek-v3");
-    let dense = v3.layers.iter().filter(|&&kind| v3.kinds[kind].feed_forward.experts().is_none());
+    let dense = v3
+        .layers
+        .iter()
+        .filter(|&&kind| v3.kinds[kind].feed_forward.experts().is_none());
     assert_eq!((dense.count(), v3.layers.len()), (3, 61));
     assert_eq!(v3.experts(), Some(256));
     assert_eq!(v3.widest_intermediate(), 18_432);
     assert_eq!(v3.kinds[1].attention.heads(), 128);
-    let FeedForward::Moe { node_groups: Some(groups), .. } = v3.kinds[1].feed_forward else {
+    let FeedForward::Moe {
+        node_groups: Some(groups),
+        ..
+    } = v3.kinds[1].feed_forward
+    else {
         panic!("no groups: {:?}", v3.kinds[1]);
     };
     assert_eq!((groups.groups, groups.top_groups), (8, 4));
     let oss = model("gpt-oss-120b");
-    let windows: Vec<_> = oss.layers.iter().map(|&kind| oss.kinds[kind].attention.window()).collect();
+    let windows: Vec<_> = oss
+        .layers
+        .iter()
+        .map(|&kind| oss.kinds[kind].attention.window())
+        .collect();
     assert_eq!(&windows[..4], &[Some(128), None, Some(128), None]);
 }
