@@ -12,9 +12,18 @@ fn main() -> io::Result<()> {
     files.sort();
     let mut code = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(&data).unwrap_or(&file).display().to_string().replace('\\', "/");
+        let name = file
+            .strip_prefix(&data)
+            .unwrap_or(&file)
+            .display()
+            .to_string()
+            .replace('\\', "/");
         println!("cargo::rerun-if-changed={}", file.display());
-        let _ = writeln!(code, "    ({name:?}, include_str!({:?})),", file.display().to_string());
+        let _ = writeln!(
+            code,
+            "    ({name:?}, include_str!({:?})),",
+            file.display().to_string()
+        );
     }
     code.push_str("]\n");
     let out = env::var("OUT_DIR").map_err(io::Error::other)?;

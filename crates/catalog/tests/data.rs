@@ -461,6 +461,7 @@ fn chips_equal_the_reference_table() {
             let theirs = row[column].parse::<f64>().ok();
             match (ours, theirs) {
                 _ if different(&id, column) => {}
+                (Some(_), None) if column == "mem_visible_mib" => {} // derived where the table has none
                 (Some(ours), Some(theirs)) => {
                     near(&format!("{id} {column}"), ours, theirs, 1e-9);
                     compared += 1;

@@ -126,7 +126,9 @@ impl ChipSpec {
     /// kilobytes take about 2 us on A100 to B200, half of the 3 to 7 us fitted for GEMM.
     pub(crate) fn stream_launch(&self) -> Seconds {
         let gemm = pick(&self.gemm, self.wide_format());
-        gemm.map_or(Seconds::ZERO, |curve| curve.launch * (0.5 * self.launch_scale))
+        gemm.map_or(Seconds::ZERO, |curve| {
+            curve.launch * (0.5 * self.launch_scale)
+        })
     }
 
     /// Dense rate in a format; a format that the chip lacks runs at its 16-bit rate (weights are

@@ -1,6 +1,6 @@
 //! Time of one operator of a model.
 
-use chokepoint_model::{AttentionPhase, ElementwiseKind, Formats, GemmClass, Operator};
+use chokepoint_model::{AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator};
 use chokepoint_units::{NumberFormat, Seconds};
 
 use crate::kernel::KernelTime;
@@ -19,6 +19,14 @@ pub struct Precision {
 /// (Dao 2023, `FlashAttention`-2, section 4.1).
 const ATTENTION_BACKWARD_SHARE: f64 = 0.63 / 0.73;
 
+/// Efficiency of a weight gradient over the other two products, which adds to FP32 gradients:
+/// medians of 144 and 61 shapes on B200 (0.455 of 0.491) and A100 (0.704 of 0.738), SimuMax
+/// kernel tables (MooreThreads/SimuMax, `configs/system`).
+const WEIGHT_GRADIENT_SHARE: f64 = 0.94;
+/// The same for grouped products: 36 and 4 shapes on B200 (0.251 of 0.331) and A100 (0.562 of
+/// 0.667), same tables.
+const GROUPED_WEIGHT_GRADIENT_SHARE: f64 = 0.80;
+
 impl ChipSpec {
     /// Time of an operator. Router, head, multi-token projections and the per-head products of
     /// latent decoding stay in 16 bits (DeepSeek-V3 section 3.3.1).
@@ -26,27 +34,60 @@ impl ChipSpec {
     pub fn operator(&self, operator: &Operator, precision: &Precision) -> KernelTime {
         let wide = self.wide_format();
         match operator {
-            Operator::Gemm { class, .. } => {
-                let format = if low_precision(*class) { precision.linear } else { wide };
-                let formats = Formats { cache: precision.cache, ..Formats::linear(format) };
+            Operator::Gemm { class, pass, .. } => {
+                let format = if low_precision(*class) {
+                    precision.linear
+                } else {
+                    wide
+                };
+                let formats = Formats {
+                    cache: precision.cache,
+                    ..Formats::linear(format)
+                };
                 let bytes = operator.elements().bytes(&formats);
-                self.gemm(operator.ops(), bytes, format, *class == GemmClass::Expert)
+                let grouped = *class == GemmClass::Expert;
+                let share = match pass {
+                    GemmPass::WeightGradient if grouped => GROUPED_WEIGHT_GRADIENT_SHARE,
+                    GemmPass::WeightGradient => WEIGHT_GRADIENT_SHARE,
+                    GemmPass::Forward | GemmPass::DataGradient => 1.0,
+                };
+                self.gemm(operator.ops() / share, bytes, format, grouped)
             }
-            Operator::Attention { phase, query_tokens, .. } => {
-                let formats = Formats { cache: precision.cache, ..Formats::uniform(wide) };
+            Operator::Attention {
+                phase,
+                query_tokens,
+                ..
+            } => {
+                let formats = Formats {
+                    cache: precision.cache,
+                    ..Formats::uniform(wide)
+                };
                 let bytes = operator.elements().bytes(&formats);
                 match phase {
-                    AttentionPhase::Prefill => self.prefill_attention(operator.ops(), bytes, *query_tokens),
-                    AttentionPhase::Backward => {
-                        self.prefill_attention(operator.ops() / ATTENTION_BACKWARD_SHARE, bytes, *query_tokens)
+                    AttentionPhase::Prefill => {
+                        self.prefill_attention(operator.ops(), bytes, *query_tokens)
                     }
-                    AttentionPhase::Decode => self.decode_attention(operator.ops(), bytes, precision.cache),
+                    AttentionPhase::Backward => self.prefill_attention(
+                        operator.ops() / ATTENTION_BACKWARD_SHARE,
+                        bytes,
+                        *query_tokens,
+                    ),
+                    AttentionPhase::Decode => {
+                        self.decode_attention(operator.ops(), bytes, precision.cache)
+                    }
                 }
             }
             Operator::Elementwise { what, .. } => {
-                let formats = Formats { cache: precision.cache, ..Formats::uniform(wide) };
+                let formats = Formats {
+                    cache: precision.cache,
+                    ..Formats::uniform(wide)
+                };
                 let time = self.stream(operator.elements().bytes(&formats));
-                if *what == ElementwiseKind::Residual { without_launch(time, self.stream_launch()) } else { time }
+                if *what == ElementwiseKind::Residual {
+                    without_launch(time, self.stream_launch())
+                } else {
+                    time
+                }
             }
         }
     }
@@ -54,12 +95,21 @@ impl ChipSpec {
 
 /// Adding to the residual stream is part of the kernel of the norm that follows, in all engines.
 fn without_launch(time: KernelTime, launch: Seconds) -> KernelTime {
-    KernelTime { total: time.total - launch, class: KernelClass::Stream, ..time }
+    KernelTime {
+        total: time.total - launch,
+        class: KernelClass::Stream,
+        ..time
+    }
 }
 
 const fn low_precision(class: GemmClass) -> bool {
     match class {
-        GemmClass::Attention | GemmClass::LatentDown | GemmClass::FeedForward | GemmClass::Expert => true,
-        GemmClass::LatentAbsorbed | GemmClass::Router | GemmClass::Head | GemmClass::MultiToken => false,
+        GemmClass::Attention
+        | GemmClass::LatentDown
+        | GemmClass::FeedForward
+        | GemmClass::Expert => true,
+        GemmClass::LatentAbsorbed | GemmClass::Router | GemmClass::Head | GemmClass::MultiToken => {
+            false
+        }
     }
 }

@@ -50,9 +50,16 @@ fn chips<'a>(
     workload: &Workload,
     held: Held,
 ) -> Result<(&'a ChipSpec, u64), (u64, Statement)> {
-    let asked = if let Held::Chips(chips) = held { chips } else { 0 };
+    let asked = if let Held::Chips(chips) = held {
+        chips
+    } else {
+        0
+    };
     let spec = parts.spec.as_ref().map_err(|error| {
-        (asked, Statement::new("figure-missing", [("what", error.message.clone())]))
+        (
+            asked,
+            Statement::new("figure-missing", [("what", error.message.clone())]),
+        )
     })?;
     let chips = match held {
         Held::Chips(chips) => chips,
@@ -104,12 +111,24 @@ fn outcome(
     match workload {
         Workload::Training(given) => {
             let workload = training::workload(given);
-            let case = chokepoint_train::Case { architecture, workload: &workload, chip: spec, fabric, chips };
+            let case = chokepoint_train::Case {
+                architecture,
+                workload: &workload,
+                chip: spec,
+                fabric,
+                chips,
+            };
             training::outcome(&case, given.plan.as_ref())
         }
         Workload::Serving(given) => {
             let workload = serving::workload(given);
-            let case = chokepoint_serve::Case { architecture, workload: &workload, chip: spec, fabric, chips };
+            let case = chokepoint_serve::Case {
+                architecture,
+                workload: &workload,
+                chip: spec,
+                fabric,
+                chips,
+            };
             serving::outcome(&case)
         }
     }
@@ -124,7 +143,11 @@ fn row(
     found: Result<Outcome, Statement>,
 ) -> Row {
     let network = network_parts(parts, chips);
-    let tdp = parts.chip.tdp.as_ref().map_or(Power::ZERO, |figure| figure.value);
+    let tdp = parts
+        .chip
+        .tdp
+        .as_ref()
+        .map_or(Power::ZERO, |figure| figure.value);
     let power = system_power(&parts.system, tdp, &network, chips);
     let capital = capital(&resolved.prices, &parts.system, &network, chips).filter(|_| chips > 0);
     let (mut outcome, reason) = match found {
@@ -132,7 +155,11 @@ fn row(
         Err(reason) => (None, Some(reason)),
     };
     if let Some(outcome) = &mut outcome {
-        let drawn = outcome.metrics.get("chip_power_watts").copied().unwrap_or(tdp.get());
+        let drawn = outcome
+            .metrics
+            .get("chip_power_watts")
+            .copied()
+            .unwrap_or(tdp.get());
         let average = Power::new(drawn) + power.host + power.network;
         outcome.hourly = capital
             .as_ref()
@@ -152,7 +179,10 @@ fn row(
         capital,
         power,
         domain_modules: domain_modules(parts, chips),
-        export: resolved.data.rules.check(&crate::export::facts(&parts.chip), &resolved.transaction),
+        export: resolved
+            .data
+            .rules
+            .check(&crate::export::facts(&parts.chip), &resolved.transaction),
         notes: notes(parts, &network, outcome.is_some(), capital.is_some()),
         parts: network,
         outcome,
@@ -163,33 +193,58 @@ fn row(
 fn add_money_and_energy(outcome: &mut Outcome, chips: u64, average: Power) {
     let kilowatts = average.get() * chips as f64 / 1e3;
     let hourly = outcome.hourly.map(|cost| cost.total.get() * chips as f64);
-    outcome.metrics.insert("power_watts", average.get() * chips as f64);
+    outcome
+        .metrics
+        .insert("power_watts", average.get() * chips as f64);
     if let Some(days) = outcome.metrics.get("run_days").copied() {
         let hours = days * SECONDS_PER_DAY / SECONDS_PER_HOUR;
-        outcome.metrics.insert("energy_kilowatt_hours", kilowatts * hours);
+        outcome
+            .metrics
+            .insert("energy_kilowatt_hours", kilowatts * hours);
         if let Some(hourly) = hourly {
             outcome.metrics.insert("usd_per_run", hourly * hours);
         }
-        let seconds = outcome.metrics.get("tokens_per_second").map(|rate| 1.0 / rate);
+        let seconds = outcome
+            .metrics
+            .get("tokens_per_second")
+            .map(|rate| 1.0 / rate);
         if let (Some(hourly), Some(seconds)) = (hourly, seconds) {
-            outcome.metrics.insert("usd_per_million_tokens", hourly * seconds * 1e6 / SECONDS_PER_HOUR);
+            outcome.metrics.insert(
+                "usd_per_million_tokens",
+                hourly * seconds * 1e6 / SECONDS_PER_HOUR,
+            );
         }
     } else if let Some(rate) = outcome.metrics.get("output_tokens_per_second").copied() {
-        outcome.metrics.insert("joules_per_output_token", kilowatts * 1e3 / rate);
+        outcome
+            .metrics
+            .insert("joules_per_output_token", kilowatts * 1e3 / rate);
         if let Some(hourly) = hourly {
-            outcome.metrics.insert("usd_per_million_output_tokens", hourly / rate * 1e6 / SECONDS_PER_HOUR);
+            outcome.metrics.insert(
+                "usd_per_million_output_tokens",
+                hourly / rate * 1e6 / SECONDS_PER_HOUR,
+            );
         }
     }
 }
 
 /// Optical modules inside the scale-up domains that hold a number of chips.
 fn domain_modules(parts: &SystemParts, chips: u64) -> u64 {
-    let each = parts.system.domain.optical_modules.as_ref().map_or(0.0, |figure| figure.value);
+    let each = parts
+        .system
+        .domain
+        .optical_modules
+        .as_ref()
+        .map_or(0.0, |figure| figure.value);
     (each * chips as f64 / parts.system.domain.chips.max(1) as f64).round() as u64
 }
 
 /// What a reader must know about the inputs of a row.
-fn notes(parts: &SystemParts, network: &FabricParts, feasible: bool, priced: bool) -> Vec<Statement> {
+fn notes(
+    parts: &SystemParts,
+    network: &FabricParts,
+    feasible: bool,
+    priced: bool,
+) -> Vec<Statement> {
     let mut notes = Vec::new();
     if let Ok(spec) = &parts.spec {
         if spec.borrowed {
@@ -197,7 +252,10 @@ fn notes(parts: &SystemParts, network: &FabricParts, feasible: bool, priced: boo
             notes.push(Statement::new("calibration-borrowed", [("curve", curve)]));
         }
         if !spec.assumed.is_empty() {
-            notes.push(Statement::new("figures-assumed", [("which", spec.assumed.join(", "))]));
+            notes.push(Statement::new(
+                "figures-assumed",
+                [("which", spec.assumed.join(", "))],
+            ));
         }
     }
     if feasible && !parts.fabric.measured && parts.system.domain.chips > 1 {
@@ -228,7 +286,10 @@ pub fn assemble(resolved: &Resolved, rows: Vec<Row>) -> Comparison {
             .iter()
             .map(|workload| {
                 let workload = workload.get_ref();
-                (workload.id().to_owned(), held_statement(resolved.held(workload), workload))
+                (
+                    workload.id().to_owned(),
+                    held_statement(resolved.held(workload), workload),
+                )
             })
             .collect(),
         rows,
@@ -239,7 +300,9 @@ fn held_statement(held: Held, workload: &Workload) -> Statement {
     match (held, workload) {
         (Held::Chips(chips), _) => Statement::new("equal-chips", [("chips", chips.to_string())]),
         (Held::Power(power), _) => Statement::new("equal-power", [("power", power.to_string())]),
-        (Held::Budget(budget), _) => Statement::new("equal-budget", [("budget", budget.to_string())]),
+        (Held::Budget(budget), _) => {
+            Statement::new("equal-budget", [("budget", budget.to_string())])
+        }
         (Held::Deadline(time), Workload::Training(_)) => {
             let days = format!("{:.0}", time.get() / SECONDS_PER_DAY);
             Statement::new("equal-deadline", [("days", days)])

@@ -31,14 +31,23 @@ impl Data {
     /// The first file that cannot be read.
     pub fn load(others: &[(String, String)]) -> Result<Self, Diagnostic> {
         let mut files: BTreeMap<&str, &str> = embedded().iter().copied().collect();
-        files.extend(others.iter().map(|(name, text)| (name.as_str(), text.as_str())));
+        files.extend(
+            others
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str())),
+        );
         let mut models = BTreeMap::new();
         for (name, text) in &files {
-            if let Some(id) = name.strip_prefix("models/").and_then(|rest| rest.strip_suffix("/config.json")) {
+            if let Some(id) = name
+                .strip_prefix("models/")
+                .and_then(|rest| rest.strip_suffix("/config.json"))
+            {
                 models.insert(id.to_owned(), (format!("data/{name}"), (*text).to_owned()));
             }
         }
-        let rules = files.iter().filter(|(name, _)| name.starts_with("rules/") && name.ends_with(".toml"));
+        let rules = files
+            .iter()
+            .filter(|(name, _)| name.starts_with("rules/") && name.ends_with(".toml"));
         Ok(Self {
             catalog: Catalog::load(files.iter().map(|(name, text)| (*name, *text)))?,
             models,
@@ -55,7 +64,10 @@ impl Data {
             let known = self.models.keys().map(String::as_str);
             let mut error = Diagnostic::unknown_id("model", id, known);
             if id.contains('/') || id.ends_with(".json") {
-                error = Diagnostic::new(Code::UnknownId, format!("the model file \"{id}\" was not read"));
+                error = Diagnostic::new(
+                    Code::UnknownId,
+                    format!("the model file \"{id}\" was not read"),
+                );
             }
             return Err(error);
         };

@@ -13,31 +13,53 @@ pub(crate) const MOST_CHIPS: u64 = 1 << 20;
 
 /// The scale-out network of a number of chips; a cluster that is one domain needs none.
 pub(crate) fn network_parts(parts: &SystemParts, chips: u64) -> FabricParts {
-    let joined = if chips <= parts.system.domain.chips { 1 } else { chips };
-    fat_tree(&parts.network, joined, parts.system.scale_out.bandwidth.value)
+    let joined = if chips <= parts.system.domain.chips {
+        1
+    } else {
+        chips
+    };
+    fat_tree(
+        &parts.network,
+        joined,
+        parts.system.scale_out.bandwidth.value,
+    )
 }
 
 /// Provisioned power of a number of chips.
 pub(crate) fn provisioned(parts: &SystemParts, chips: u64) -> Power {
-    let tdp = parts.chip.tdp.as_ref().map_or(Power::ZERO, |figure| figure.value);
+    let tdp = parts
+        .chip
+        .tdp
+        .as_ref()
+        .map_or(Power::ZERO, |figure| figure.value);
     system_power(&parts.system, tdp, &network_parts(parts, chips), chips).provisioned * chips as f64
 }
 
 /// The most whole nodes, in chips, whose power stays within a limit.
 pub(crate) fn chips_for_power(parts: &SystemParts, limit: Power) -> u64 {
-    largest(parts.system.node.chips, |chips| provisioned(parts, chips) <= limit)
+    largest(parts.system.node.chips, |chips| {
+        provisioned(parts, chips) <= limit
+    })
 }
 
 /// The most whole nodes, in chips, whose purchase price stays within a limit.
 ///
 /// # Errors
 /// When the price book has no price for the system.
-pub(crate) fn chips_for_budget(parts: &SystemParts, prices: &PriceBook, limit: Usd) -> Result<u64, Statement> {
-    let price = |chips| capital(prices, &parts.system, &network_parts(parts, chips), chips).map(|cost| cost.total);
+pub(crate) fn chips_for_budget(
+    parts: &SystemParts,
+    prices: &PriceBook,
+    limit: Usd,
+) -> Result<u64, Statement> {
+    let price = |chips| {
+        capital(prices, &parts.system, &network_parts(parts, chips), chips).map(|cost| cost.total)
+    };
     if price(parts.system.node.chips).is_none() {
         return Err(Statement::new("no-price", [("book", prices.id.clone())]));
     }
-    Ok(largest(parts.system.node.chips, |chips| price(chips).is_some_and(|cost| cost <= limit)))
+    Ok(largest(parts.system.node.chips, |chips| {
+        price(chips).is_some_and(|cost| cost <= limit)
+    }))
 }
 
 /// The largest multiple of a unit that satisfies a condition which larger ones lose; 0 when none
@@ -46,14 +68,22 @@ fn largest(unit: u64, fits: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (0, MOST_CHIPS / unit.max(1));
     while low < high {
         let middle = high - (high - low) / 2;
-        if fits(middle * unit) { low = middle } else { high = middle - 1 }
+        if fits(middle * unit) {
+            low = middle
+        } else {
+            high = middle - 1
+        }
     }
     low * unit
 }
 
 /// The smallest multiple of a unit that satisfies a condition which smaller ones lose, to within
 /// one part in sixteen of itself where it is larger than sixteen units; absent when none does.
-pub(crate) fn smallest<T>(unit: u64, start: u64, mut meets: impl FnMut(u64) -> Option<T>) -> Option<(u64, T)> {
+pub(crate) fn smallest<T>(
+    unit: u64,
+    start: u64,
+    mut meets: impl FnMut(u64) -> Option<T>,
+) -> Option<(u64, T)> {
     let unit = unit.max(1);
     let most = MOST_CHIPS / unit;
     let (mut failed, mut next) = (0, (start / unit).clamp(1, most));

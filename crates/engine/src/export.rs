@@ -9,11 +9,18 @@ use chokepoint_units::Quantity;
 pub fn facts(chip: &Chip) -> ChipFacts {
     let area = chip.die.applicable_area.as_ref().or(chip.die.area.as_ref());
     let area = area.map_or(Fact::Unknown, |figure| fact(figure, 1.0));
-    let peaks = chip.peak.iter().map(|(format, figure)| (*format, fact(figure, 1e-12))).collect();
+    let peaks = chip
+        .peak
+        .iter()
+        .map(|(format, figure)| (*format, fact(figure, 1e-12)))
+        .collect();
     let stated = match (chip.export.tpp_low, chip.export.tpp_high) {
         (Some(low), Some(high)) => {
             let tpp = Fact::from_bounds(low, high);
-            Some(StatedMetrics { tpp, performance_density: tpp.over(area) })
+            Some(StatedMetrics {
+                tpp,
+                performance_density: tpp.over(area),
+            })
         }
         _ => None,
     };
@@ -24,10 +31,16 @@ pub fn facts(chip: &Chip) -> ChipFacts {
     ChipFacts {
         peaks,
         applicable_area_mm2: area,
-        dram_bandwidth_gb_s: chip.memory.bandwidth.as_ref().map_or(Fact::Unknown, |f| fact(f, 1e-9)),
+        dram_bandwidth_gb_s: chip
+            .memory
+            .bandwidth
+            .as_ref()
+            .map_or(Fact::Unknown, |f| fact(f, 1e-9)),
         io_both_ways_gb_s: io_both_ways(chip),
         datacenter: Fact::Known(chip.export.datacenter),
-        maker: Country::parse(headquarters).ok().map(|country| RuleMaker::new(chip.vendor.clone(), country)),
+        maker: Country::parse(headquarters)
+            .ok()
+            .map(|country| RuleMaker::new(chip.vendor.clone(), country)),
         us_commercial_on_2026_01_15: Fact::from_option(chip.export.us_sale_2026_01_15),
         stated,
         ..ChipFacts::named(chip.id.clone())

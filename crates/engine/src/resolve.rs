@@ -9,8 +9,8 @@ use chokepoint_rules::{Country, Transaction};
 use chokepoint_units::Quantity;
 use jiff::civil::Date;
 
-use crate::scenario::{DerivedChip, DerivedSystem, Held, Scenario, Workload};
 use crate::Data;
+use crate::scenario::{DerivedChip, DerivedSystem, Held, Scenario, Workload};
 
 /// A scenario whose references are resolved.
 #[derive(Debug, Clone)]
@@ -51,16 +51,26 @@ pub struct SystemParts {
 pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagnostic> {
     let scenario = Scenario::parse(file, text)?;
     define(file, text, &scenario, &mut data.catalog)?;
-    let placed = |error: Diagnostic, span| if error.place.is_some() { error } else { error.at(file, text, span) };
+    let placed = |error: Diagnostic, span| {
+        if error.place.is_some() {
+            error
+        } else {
+            error.at(file, text, span)
+        }
+    };
     let mut systems = Vec::new();
     for id in &scenario.systems {
-        let parts = system_parts(&data.catalog, id.get_ref()).map_err(|error| placed(error, id.span()))?;
+        let parts =
+            system_parts(&data.catalog, id.get_ref()).map_err(|error| placed(error, id.span()))?;
         systems.push(parts);
     }
     let mut models = Vec::new();
     for workload in &scenario.workloads {
         let span = model_span(text, workload.span(), workload.get_ref());
-        models.push(data.model(workload.get_ref().model()).map_err(|error| placed(error, span))?);
+        models.push(
+            data.model(workload.get_ref().model())
+                .map_err(|error| placed(error, span))?,
+        );
     }
     let prices = data
         .catalog
@@ -68,22 +78,38 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
         .map_err(|error| placed(error, scenario.prices.span()))?
         .clone();
     let transaction = transaction(file, text, &scenario)?;
-    Ok(Resolved { scenario, data, prices, transaction, models, systems })
+    Ok(Resolved {
+        scenario,
+        data,
+        prices,
+        transaction,
+        models,
+        systems,
+    })
 }
 
 /// The place of a workload's model id, or of the workload when it cannot be found.
-fn model_span(text: &str, span: std::ops::Range<usize>, workload: &Workload) -> std::ops::Range<usize> {
+fn model_span(
+    text: &str,
+    span: std::ops::Range<usize>,
+    workload: &Workload,
+) -> std::ops::Range<usize> {
     let quoted = format!("\"{}\"", workload.model());
     text.get(span.clone())
         .and_then(|part| part.find(&quoted))
-        .map_or(span.clone(), |at| span.start + at..span.start + at + quoted.len())
+        .map_or(span.clone(), |at| {
+            span.start + at..span.start + at + quoted.len()
+        })
 }
 
 fn transaction(file: &str, text: &str, scenario: &Scenario) -> Result<Transaction, Diagnostic> {
     let date = &scenario.date;
     let on: Date = date.get_ref().parse().map_err(|_| {
-        Diagnostic::new(Code::Value, format!("expected a day as YYYY-MM-DD, found \"{}\"", date.get_ref()))
-            .at(file, text, date.span())
+        Diagnostic::new(
+            Code::Value,
+            format!("expected a day as YYYY-MM-DD, found \"{}\"", date.get_ref()),
+        )
+        .at(file, text, date.span())
     })?;
     let destination = Country::parse(scenario.destination.get_ref())
         .map_err(|error| error.at(file, text, scenario.destination.span()))?;
@@ -91,31 +117,67 @@ fn transaction(file: &str, text: &str, scenario: &Scenario) -> Result<Transactio
         Some(country) => Country::parse(country)?,
         None => destination,
     };
-    Ok(Transaction { origin: Country::parse("US")?, destination, end_user_hq: Some(end_user_hq), on })
+    Ok(Transaction {
+        origin: Country::parse("US")?,
+        destination,
+        end_user_hq: Some(end_user_hq),
+        on,
+    })
 }
 
 /// Adds the chips and systems that the scenario defines or derives.
-fn define(file: &str, text: &str, scenario: &Scenario, catalog: &mut Catalog) -> Result<(), Diagnostic> {
+fn define(
+    file: &str,
+    text: &str,
+    scenario: &Scenario,
+    catalog: &mut Catalog,
+) -> Result<(), Diagnostic> {
     for chip in &scenario.chips {
-        catalog.chips.insert(chip.id.clone(), Entry { file: file.to_owned(), value: chip.clone() });
+        catalog.chips.insert(
+            chip.id.clone(),
+            Entry {
+                file: file.to_owned(),
+                value: chip.clone(),
+            },
+        );
     }
     for (id, derived) in &scenario.derive.chips {
         let base = catalog.chip(derived.from.get_ref());
         let base = base.map_err(|error| error.at(file, text, derived.from.span()))?;
         let chip = derive_chip(id, base, derived);
-        catalog.chips.insert(id.clone(), Entry { file: file.to_owned(), value: chip });
+        catalog.chips.insert(
+            id.clone(),
+            Entry {
+                file: file.to_owned(),
+                value: chip,
+            },
+        );
     }
     for system in &scenario.defined_systems {
-        catalog.systems.insert(system.id.clone(), Entry { file: file.to_owned(), value: system.clone() });
+        catalog.systems.insert(
+            system.id.clone(),
+            Entry {
+                file: file.to_owned(),
+                value: system.clone(),
+            },
+        );
     }
     for (id, derived) in &scenario.derive.systems {
         let base = catalog.system(derived.from.get_ref());
         let base = base.map_err(|error| error.at(file, text, derived.from.span()))?;
         if let Some(chip) = &derived.chip {
-            catalog.chip(chip.get_ref()).map_err(|error| error.at(file, text, chip.span()))?;
+            catalog
+                .chip(chip.get_ref())
+                .map_err(|error| error.at(file, text, chip.span()))?;
         }
         let system = derive_system(id, base, derived);
-        catalog.systems.insert(id.clone(), Entry { file: file.to_owned(), value: system });
+        catalog.systems.insert(
+            id.clone(),
+            Entry {
+                file: file.to_owned(),
+                value: system,
+            },
+        );
     }
     Ok(())
 }
@@ -140,7 +202,12 @@ fn derive_chip(id: &str, base: &Chip, derived: &DerivedChip) -> Chip {
     let mut chip = base.clone();
     id.clone_into(&mut chip.id);
     chip.name = format!("{} as {id}", base.name);
-    chip.peak.extend(derived.peak.iter().map(|(format, rate)| (*format, stated(*rate))));
+    chip.peak.extend(
+        derived
+            .peak
+            .iter()
+            .map(|(format, rate)| (*format, stated(*rate))),
+    );
     if let Some(capacity) = derived.memory_capacity {
         chip.memory.capacity = Some(stated(capacity));
         chip.memory.visible = None;
@@ -189,7 +256,13 @@ pub fn system_parts(catalog: &Catalog, id: &str) -> Result<SystemParts, Diagnost
         .find(|known| known.calibration.curve == curves.id && !known.calibration.borrowed);
     let fabric = Fabric::new(&system, &network, curves, measured_on);
     let spec = ChipSpec::new(&chip, curves);
-    Ok(SystemParts { system, chip, network, spec, fabric })
+    Ok(SystemParts {
+        system,
+        chip,
+        network,
+        spec,
+        fabric,
+    })
 }
 
 impl Resolved {
@@ -197,6 +270,7 @@ impl Resolved {
     #[must_use]
     pub fn held(&self, workload: &Workload) -> Held {
         let own = workload.equal().and_then(crate::scenario::Equal::held);
-        own.or_else(|| self.scenario.equal.get_ref().held()).unwrap_or(Held::Chips(1))
+        own.or_else(|| self.scenario.equal.get_ref().held())
+            .unwrap_or(Held::Chips(1))
     }
 }

@@ -20,7 +20,10 @@ impl Statement {
     /// A statement with arguments.
     #[must_use]
     pub fn new<const N: usize>(key: &'static str, arguments: [(&'static str, String); N]) -> Self {
-        Self { key, arguments: arguments.into_iter().collect() }
+        Self {
+            key,
+            arguments: arguments.into_iter().collect(),
+        }
     }
 }
 
@@ -113,6 +116,17 @@ pub enum Resource {
 }
 
 impl Resource {
+    /// All resources.
+    pub const ALL: [Self; 7] = [
+        Self::Compute,
+        Self::MemoryBandwidth,
+        Self::MemoryCapacity,
+        Self::ScaleUpBandwidth,
+        Self::ScaleOutBandwidth,
+        Self::NetworkLatency,
+        Self::KernelLaunch,
+    ];
+
     /// Key in output.
     #[must_use]
     pub const fn key(self) -> &'static str {

@@ -386,7 +386,10 @@ impl Scenario {
         }
         if scenario.systems.is_empty() {
             let at = text.find("systems").unwrap_or(0);
-            return Err(wrong("at least one system is needed".to_owned(), at..at + 7));
+            return Err(wrong(
+                "at least one system is needed".to_owned(),
+                at..at + 7,
+            ));
         }
         if scenario.equal.get_ref().held().is_none() {
             return Err(equal_error().at(file, text, scenario.equal.span()));
@@ -399,7 +402,10 @@ impl Scenario {
                 return Err(equal_error().at(file, text, span));
             }
             if ids.contains(&workload.id()) {
-                return Err(wrong(format!("two workloads have the id \"{}\"", workload.id()), span));
+                return Err(wrong(
+                    format!("two workloads have the id \"{}\"", workload.id()),
+                    span,
+                ));
             }
             ids.push(workload.id());
             if let Some(message) = nonsense(workload) {
@@ -410,7 +416,8 @@ impl Scenario {
                 && serving.requests_per_second.is_none()
             {
                 return Err(wrong(
-                    "with a deadline held equal, a serving workload must state requests_per_second".to_owned(),
+                    "with a deadline held equal, a serving workload must state requests_per_second"
+                        .to_owned(),
                     span,
                 ));
             }
@@ -429,8 +436,14 @@ fn equal_error() -> Diagnostic {
 
 /// What is impossible about a workload's numbers.
 fn nonsense(workload: &Workload) -> Option<String> {
-    let positive = |name: &str, value: f64| (!(value > 0.0 && value.is_finite())).then(|| format!("{name} must be positive, found {value}"));
-    let imbalance = |value: f64| (!(1.0..=64.0).contains(&value)).then(|| format!("expert_imbalance must lie between 1 and 64, found {value}"));
+    let positive = |name: &str, value: f64| {
+        (!(value > 0.0 && value.is_finite()))
+            .then(|| format!("{name} must be positive, found {value}"))
+    };
+    let imbalance = |value: f64| {
+        (!(1.0..=64.0).contains(&value))
+            .then(|| format!("expert_imbalance must lie between 1 and 64, found {value}"))
+    };
     match workload {
         Workload::Training(w) => positive("tokens", w.tokens)
             .or_else(|| positive("sequence", w.sequence as f64))
@@ -438,15 +451,31 @@ fn nonsense(workload: &Workload) -> Option<String> {
             .or_else(|| imbalance(w.expert_imbalance))
             .or_else(|| {
                 let known = matches!(w.moments, NumberFormat::Fp32 | NumberFormat::Bf16);
-                (!known).then(|| format!("moments must be \"fp32\" or \"bf16\", found \"{}\"", w.moments))
+                (!known).then(|| {
+                    format!(
+                        "moments must be \"fp32\" or \"bf16\", found \"{}\"",
+                        w.moments
+                    )
+                })
             })
-            .or_else(|| w.formats.is_empty().then(|| "formats must name at least one number format".to_owned())),
+            .or_else(|| {
+                w.formats
+                    .is_empty()
+                    .then(|| "formats must name at least one number format".to_owned())
+            }),
         Workload::Serving(w) => positive("input", w.input as f64)
             .or_else(|| positive("output", w.output as f64))
             .or_else(|| positive("ttft", w.ttft.get()))
             .or_else(|| positive("tpot", w.tpot.get()))
-            .or_else(|| w.requests_per_second.and_then(|rate| positive("requests_per_second", rate)))
+            .or_else(|| {
+                w.requests_per_second
+                    .and_then(|rate| positive("requests_per_second", rate))
+            })
             .or_else(|| imbalance(w.expert_imbalance))
-            .or_else(|| w.formats.is_empty().then(|| "formats must name at least one number format".to_owned())),
+            .or_else(|| {
+                w.formats
+                    .is_empty()
+                    .then(|| "formats must name at least one number format".to_owned())
+            }),
     }
 }

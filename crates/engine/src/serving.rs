@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
-use chokepoint_serve::{Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, evaluate, search};
+use chokepoint_serve::{Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, search};
 use serde_json::json;
 
-use crate::elasticity::elasticities;
+use crate::elasticity::{SEARCHED_STEP, elasticities};
 use crate::equal::smallest;
 use crate::resolve::SystemParts;
-use crate::row::{Outcome, Statement};
+use crate::row::{Outcome, Resource, Statement};
 use crate::scenario::Serving;
 
 /// The workload as the predictor takes it.
@@ -29,7 +29,11 @@ pub(crate) fn workload(serving: &Serving) -> Workload {
 
 /// The best plan and its alternatives, or why there is none.
 fn best(case: &Case) -> Result<(Prediction, Vec<Prediction>), Statement> {
-    let SearchResult { mut plans, nearest_miss, .. } = search(case);
+    let SearchResult {
+        mut plans,
+        nearest_miss,
+        ..
+    } = search(case);
     if plans.is_empty() {
         return Err(match nearest_miss {
             Some((plan, reason)) => refusal(case, &plan, &reason),
@@ -52,11 +56,19 @@ fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statement {
         ),
         Infeasible::Ttft(time) => Statement::new(
             "ttft-missed",
-            [("plan", plan.to_string()), ("time", time.to_string()), ("limit", case.workload.ttft.to_string())],
+            [
+                ("plan", plan.to_string()),
+                ("time", time.to_string()),
+                ("limit", case.workload.ttft.to_string()),
+            ],
         ),
         Infeasible::Tpot(time) => Statement::new(
             "tpot-missed",
-            [("plan", plan.to_string()), ("time", time.to_string()), ("limit", case.workload.tpot.to_string())],
+            [
+                ("plan", plan.to_string()),
+                ("time", time.to_string()),
+                ("limit", case.workload.tpot.to_string()),
+            ],
         ),
         Infeasible::TooManyChips => Statement::new("no-plan", []),
     }
@@ -72,7 +84,13 @@ pub(crate) fn chips_for_rate(
 ) -> Option<u64> {
     let unit = parts.system.node.chips;
     smallest(unit, unit, |chips| {
-        let case = Case { architecture, workload, chip: spec, fabric: &parts.fabric, chips };
+        let case = Case {
+            architecture,
+            workload,
+            chip: spec,
+            fabric: &parts.fabric,
+            chips,
+        };
         let found = best(&case).ok()?.0;
         (found.requests_per_second >= requests_per_second).then_some(())
     })
@@ -83,30 +101,33 @@ pub(crate) fn chips_for_rate(
 pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
     let (found, others) = best(case)?;
     let own = found.output_tokens_per_second;
-    let unlimited = Workload {
-        ttft: case.workload.ttft * 10.0,
-        tpot: case.workload.tpot * 10.0,
-        ..case.workload.clone()
+    let rate_with = |_: Resource, chip: &ChipSpec, fabric: &Fabric| {
+        best(&Case {
+            chip,
+            fabric,
+            ..*case
+        })
+        .map_or(own, |found| found.0.output_tokens_per_second)
     };
-    let fixed = |chip: &ChipSpec, fabric: &Fabric| {
-        let case = Case { chip, fabric, workload: &unlimited, ..*case };
-        evaluate(&case, &found.plan).map_or(own, |f| f.output_tokens_per_second)
-    };
-    let base = fixed(case.chip, case.fabric);
-    let rate = |chip: &ChipSpec, fabric: &Fabric| fixed(chip, fabric) / base * own;
-    let searched = |chip: &ChipSpec, fabric: &Fabric| {
-        best(&Case { chip, fabric, ..*case }).map_or(own, |f| f.0.output_tokens_per_second)
-    };
-    let elasticities = elasticities(case.chip, case.fabric, own, rate, searched);
-    let alternatives =
-        others.iter().map(|other| (other.plan.to_string(), other.output_tokens_per_second / own)).collect();
+    let elasticities = elasticities(case.chip, case.fabric, own, |_| SEARCHED_STEP, rate_with);
+    let alternatives = others
+        .iter()
+        .map(|other| (other.plan.to_string(), other.output_tokens_per_second / own))
+        .collect();
     Ok(Outcome {
         plan: found.plan.to_string(),
         plan_fields: plan_fields(&found.plan),
         chips_used: found.plan.chips(),
         metrics: metrics(case, &found),
-        interval: (own / (1.0 + found.spread), own / (1.0 - found.spread).max(0.1)),
-        breakdown: found.parts.iter().map(|(part, time)| (part.key(), time.get())).collect(),
+        interval: (
+            own / (1.0 + found.spread),
+            own / (1.0 - found.spread).max(0.1),
+        ),
+        breakdown: found
+            .parts
+            .iter()
+            .map(|(part, time)| (part.key(), time.get()))
+            .collect(),
         whole: found.parts.total().get(),
         memory: vec![
             ("weights", found.memory.weights.get()),
@@ -121,14 +142,18 @@ pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
 
 fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
     let chips = case.chips as f64;
-    let power = found.chip_energy_per_token.get() * found.output_tokens_per_second / found.plan.chips() as f64;
+    let power = found.chip_energy_per_token.get() * found.output_tokens_per_second
+        / found.plan.chips() as f64;
     BTreeMap::from([
         ("ttft_seconds", found.ttft.get()),
         ("tpot_seconds", found.tpot.get()),
         ("tokens_per_second_per_user", 1.0 / found.tpot.get()),
         ("requests_per_second", found.requests_per_second),
         ("output_tokens_per_second", found.output_tokens_per_second),
-        ("output_tokens_per_second_per_chip", found.output_tokens_per_second / chips),
+        (
+            "output_tokens_per_second_per_chip",
+            found.output_tokens_per_second / chips,
+        ),
         ("memory_bytes", found.memory.total.get()),
         ("memory_usable_bytes", found.memory.usable.get()),
         ("memory_capacity_bytes", case.chip.capacity.get()),
@@ -148,7 +173,10 @@ fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
     };
     BTreeMap::from([
         ("decode", pool(&plan.decode)),
-        ("prefill", plan.prefill.as_ref().map_or(serde_json::Value::Null, pool)),
+        (
+            "prefill",
+            plan.prefill.as_ref().map_or(serde_json::Value::Null, pool),
+        ),
         ("format", json!(plan.format)),
         ("cache_format", json!(plan.cache_format)),
     ])

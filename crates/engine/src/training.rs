@@ -6,15 +6,16 @@ use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
-    Case, Infeasible, Optimizer, Plan, Prediction, Schedule, SearchResult, Workload, evaluate, search,
+    Case, Infeasible, Optimizer, Plan, Prediction, Schedule, SearchResult, Workload, evaluate,
+    search,
 };
 use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
 use serde_json::json;
 
-use crate::elasticity::elasticities;
+use crate::elasticity::{FIXED_STEP, SEARCHED_STEP, elasticities};
 use crate::equal::smallest;
 use crate::resolve::SystemParts;
-use crate::row::{Outcome, Statement};
+use crate::row::{Outcome, Resource, Statement};
 use crate::scenario::{FixedPlan, FixedRecompute, FixedSchedule, Training};
 
 /// A training result, or why there is none.
@@ -39,9 +40,15 @@ pub(crate) fn workload(training: &Training) -> Workload {
 pub(crate) fn best(case: &Case, fixed: Option<&FixedPlan>) -> Found {
     if let Some(fixed) = fixed {
         let plan = given_plan(case, fixed);
-        return evaluate(case, &plan).map(|found| (found, Vec::new())).map_err(|reason| refusal(&plan, &reason));
+        return evaluate(case, &plan)
+            .map(|found| (found, Vec::new()))
+            .map_err(|reason| refusal(&plan, &reason));
     }
-    let SearchResult { mut plans, nearest_miss, .. } = search(case);
+    let SearchResult {
+        mut plans,
+        nearest_miss,
+        ..
+    } = search(case);
     if plans.is_empty() {
         return Err(match nearest_miss {
             Some((plan, table)) => refusal(&plan, &Infeasible::Memory(table)),
@@ -79,9 +86,10 @@ fn given_plan(case: &Case, fixed: &FixedPlan) -> Plan {
 
 fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
     match reason {
-        Infeasible::Plan(error) => {
-            Statement::new("plan-invalid", [("plan", plan.to_string()), ("why", error.to_string())])
-        }
+        Infeasible::Plan(error) => Statement::new(
+            "plan-invalid",
+            [("plan", plan.to_string()), ("why", error.to_string())],
+        ),
         Infeasible::Memory(table) => Statement::new(
             "memory-short",
             [
@@ -104,7 +112,13 @@ pub(crate) fn chips_for_deadline(
     let ops = architecture.training_flops_per_token(workload.sequence, true) * workload.tokens;
     let peak = spec.rate(spec.best_format(&workload.formats));
     let ideal = (ops / peak) / deadline;
-    let case = |chips| Case { architecture, workload, chip: spec, fabric: &parts.fabric, chips };
+    let case = |chips| Case {
+        architecture,
+        workload,
+        chip: spec,
+        fabric: &parts.fabric,
+        chips,
+    };
     smallest(parts.system.node.chips, (ideal * 2.0) as u64, |chips| {
         let found = best(&case(chips), None).ok()?.0;
         (found.run <= deadline).then_some(())
@@ -115,13 +129,33 @@ pub(crate) fn chips_for_deadline(
 /// The outcome of a training case.
 pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome, Statement> {
     let (found, others) = best(case, fixed)?;
-    let rate = |chip: &ChipSpec, fabric: &Fabric| {
-        evaluate(&Case { chip, fabric, ..*case }, &found.plan).map_or(found.tokens_per_second, |f| f.tokens_per_second)
+    let step = |resource| {
+        if resource == Resource::MemoryCapacity {
+            SEARCHED_STEP
+        } else {
+            FIXED_STEP
+        }
     };
-    let searched = |chip: &ChipSpec, fabric: &Fabric| {
-        best(&Case { chip, fabric, ..*case }, fixed).map_or(found.tokens_per_second, |f| f.0.tokens_per_second)
+    let rate_with = |resource, chip: &ChipSpec, fabric: &Fabric| {
+        let case = Case {
+            chip,
+            fabric,
+            ..*case
+        };
+        let changed = if resource == Resource::MemoryCapacity {
+            best(&case, fixed).map(|found| found.0).ok()
+        } else {
+            evaluate(&case, &found.plan).ok()
+        };
+        changed.map_or(found.tokens_per_second, |changed| changed.tokens_per_second)
     };
-    let elasticities = elasticities(case.chip, case.fabric, found.tokens_per_second, rate, searched);
+    let elasticities = elasticities(
+        case.chip,
+        case.fabric,
+        found.tokens_per_second,
+        step,
+        rate_with,
+    );
     let step = found.step.get();
     Ok(Outcome {
         plan: found.plan.to_string(),
@@ -129,7 +163,11 @@ pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome,
         chips_used: found.plan.chips(),
         metrics: metrics(case, &found),
         interval: (step * (1.0 - found.spread), step * (1.0 + found.spread)),
-        breakdown: found.parts.iter().map(|(part, time)| (part.key(), time.get())).collect(),
+        breakdown: found
+            .parts
+            .iter()
+            .map(|(part, time)| (part.key(), time.get()))
+            .collect(),
         whole: step,
         memory: vec![
             ("weights", found.memory.weights.get()),
@@ -138,7 +176,10 @@ pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome,
             ("activations", found.memory.activations.get()),
         ],
         elasticities,
-        alternatives: others.iter().map(|other| (other.plan.to_string(), found.step / other.step)).collect(),
+        alternatives: others
+            .iter()
+            .map(|other| (other.plan.to_string(), found.step / other.step))
+            .collect(),
         hourly: None,
     })
 }
@@ -149,11 +190,17 @@ fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
     BTreeMap::from([
         ("step_seconds", found.step.get()),
         ("tokens_per_second", found.tokens_per_second),
-        ("tokens_per_second_per_chip", found.tokens_per_second / chips),
+        (
+            "tokens_per_second_per_chip",
+            found.tokens_per_second / chips,
+        ),
         ("mfu", found.mfu),
         ("run_days", found.run.get() / SECONDS_PER_DAY),
         ("chip_hours", found.run.get() / SECONDS_PER_HOUR * chips),
-        ("chip_hours_per_trillion_tokens", 1e12 / found.tokens_per_second * chips / SECONDS_PER_HOUR),
+        (
+            "chip_hours_per_trillion_tokens",
+            1e12 / found.tokens_per_second * chips / SECONDS_PER_HOUR,
+        ),
         ("memory_bytes", found.memory.total.get()),
         ("memory_usable_bytes", found.memory.usable.get()),
         ("memory_capacity_bytes", case.chip.capacity.get()),

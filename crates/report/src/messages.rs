@@ -150,7 +150,6 @@ impl Words {
 mod tests {
     use std::collections::BTreeSet;
 
-    use chokepoint_engine::Resource;
     use chokepoint_engine::rules::Outcome;
 
     use super::*;
@@ -220,7 +219,7 @@ mod tests {
             needed.push(format!("export.{}", outcome.key()));
             needed.push(format!("export-text.{}", outcome.key()));
         }
-        for resource in RESOURCES {
+        for resource in crate::view::RESOURCES {
             needed.push(format!("resource.{}", resource.key()));
             needed.push(format!("resource-short.{}", resource.key()));
         }
@@ -232,16 +231,6 @@ mod tests {
             assert_eq!(placeholders(&text), arguments.iter().copied().collect(), "{key}");
         }
     }
-
-    const RESOURCES: [Resource; 7] = [
-        Resource::Compute,
-        Resource::MemoryBandwidth,
-        Resource::MemoryCapacity,
-        Resource::ScaleUpBandwidth,
-        Resource::ScaleOutBandwidth,
-        Resource::NetworkLatency,
-        Resource::KernelLaunch,
-    ];
 
     #[test]
     fn filling_leaves_foreign_braces_alone() {

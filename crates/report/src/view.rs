@@ -1,6 +1,6 @@
 //! A comparison seen by workload.
 
-use chokepoint_engine::{Comparison, Kind, Outcome, Row, Statement};
+use chokepoint_engine::{Comparison, Kind, Outcome, Resource, Row, Statement};
 
 /// The rows of one workload.
 #[derive(Debug, Clone)]
@@ -128,3 +128,14 @@ pub(crate) fn metric(outcome: &Outcome, key: &str) -> Option<f64> {
 pub(crate) fn part(outcome: &Outcome, key: &str) -> f64 {
     outcome.breakdown.iter().filter(|(name, _)| *name == key).map(|(_, time)| time).sum()
 }
+
+/// All resources, in the order of printing.
+pub(crate) const RESOURCES: [Resource; 7] = [
+    Resource::Compute,
+    Resource::MemoryBandwidth,
+    Resource::MemoryCapacity,
+    Resource::ScaleUpBandwidth,
+    Resource::ScaleOutBandwidth,
+    Resource::NetworkLatency,
+    Resource::KernelLaunch,
+];

@@ -89,6 +89,21 @@ fn a_modern_layer_keeps_the_known_tensors() {
 }
 
 #[test]
+fn replicated_key_value_heads_are_kept_on_every_chip() {
+    let llama = model("llama-3.1-8b");
+    let policy = ActivationPolicy::fused(Recompute::None);
+    let shard = Shard::training(16, 1, 1);
+    let found = activation_bytes_per_layer(&llama, 0, 1024.0, 1.0, &shard, &policy).get() / 1024.0;
+    let (h, f) = (4096.0, 14_336.0);
+    // 32 heads of 128 on 16 chips, and one key-value head on each.
+    let attention = 2.0 * 128.0 * (2.0 * 2.0 + 2.0) + 4.0 * 2.0;
+    assert!(
+        near(found, (8.0 * h + 6.0 * f) / 16.0 + attention, 1e-14),
+        "{found}"
+    );
+}
+
+#[test]
 fn latent_attention_and_experts_are_counted_tensor_by_tensor() {
     let v3 = model("deepseek-v3");
     let keep = |recompute, linear_inputs| {
@@ -147,6 +162,20 @@ fn what_is_not_kept_is_computed_again() {
         assert!(core > 0.0 && core < whole, "{}", model.name);
         assert!(again(ActivationPolicy::fused(Recompute::Selective)) < core);
     }
+}
+
+#[test]
+fn selective_recomputation_of_latent_attention_is_its_up_projections() {
+    let v3 = model("deepseek-v3");
+    let phase = Phase::Backward {
+        batch: 1.0,
+        sequence: 4096.0,
+    };
+    let policy = ActivationPolicy::fused(Recompute::Selective);
+    let shard = Shard::training(4, 1, 1);
+    let again = sum_ops(&recomputed_operators(&v3, 0, phase, &shard, &policy)).get();
+    let up = 1536.0 * 128.0 * 192.0 + 512.0 * 128.0 * 256.0;
+    assert!(near(again, 2.0 * 4096.0 * up / 4.0, 1e-12), "{again:e}");
 }
 
 proptest! {

@@ -341,6 +341,20 @@ fn unmodelled_architectures_say_why_and_what_is_nearest() {
 }
 
 #[test]
+fn latent_attention_has_no_key_value_heads_of_its_own() {
+    let text = edited(
+        "deepseek-v3",
+        "q_lora_rank",
+        "1536,\n  \"num_key_value_heads\": 64",
+    );
+    let message = refuse(&text).message;
+    assert!(
+        message.contains("\"num_key_value_heads\" = 64 differs"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_class_stands_in_for_the_type() {
     let text = edited(
         "llama-3.1-8b",
@@ -386,6 +400,14 @@ fn variants_of_families_are_read() {
         )
     };
     assert_eq!([dense(0), dense(1), dense(5)], [true, false, true]);
+    let sparse = edited(
+        "qwen3-235b-a22b",
+        "decoder_sparse_step",
+        "2,\n  \"intermediate_size\": 12288",
+    );
+    let sparse = Architecture::from_config("s/config.json", &sparse).unwrap();
+    assert_eq!(sparse.layers[..4], [0, 1, 0, 1]);
+    assert_eq!(sparse.kinds[0].feed_forward.experts(), None);
     assert_eq!(model("deepseek-v3").native_format, Some(NumberFormat::Fp8));
     assert_eq!(model("gpt-oss-120b").native_format, Some(NumberFormat::Fp4));
     assert_eq!(model("llama-2-70b").native_format, None);

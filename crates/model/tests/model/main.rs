@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod activations;
 #[cfg(test)]
+mod attention;
+#[cfg(test)]
 mod cache;
 #[cfg(test)]
 mod common;

@@ -1,9 +1,8 @@
 //! Operators against model FLOPs, parameters and each other.
 
 use chokepoint_model::{
-    Architecture, AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator, Phase,
-    Shard, embedding_operators, head_operators, layer_operators, mtp_operators, touched_experts,
-    unfused_attention_operators,
+    Architecture, ElementwiseKind, Formats, GemmClass, GemmPass, Operator, Phase, Shard,
+    embedding_operators, head_operators, layer_operators, mtp_operators, touched_experts,
 };
 use chokepoint_units::{NumberFormat, Ops};
 use proptest::prelude::*;
@@ -182,79 +181,6 @@ fn decoding_reads_the_cache_once() {
 }
 
 #[test]
-fn latent_decoding_is_absorbed() {
-    let v3 = model("deepseek-v3");
-    let phase = Phase::Decode {
-        batch: 8.0,
-        context: 4096.0,
-    };
-    let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
-    let absorbed: Vec<_> = operators
-        .iter()
-        .filter_map(|op| match *op {
-            Operator::Gemm {
-                class: GemmClass::LatentAbsorbed,
-                m,
-                n,
-                k,
-                groups,
-                ..
-            } => Some((m, n, k, groups)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(
-        absorbed,
-        [(256.0, 512.0, 128.0, 32.0), (256.0, 128.0, 512.0, 32.0)]
-    );
-    let core = operators
-        .iter()
-        .find(|op| matches!(op, Operator::Attention { .. }))
-        .unwrap();
-    let &Operator::Attention {
-        phase,
-        qk_dim,
-        value_dim,
-        kv_heads,
-        heads,
-        ops,
-        ..
-    } = core
-    else {
-        panic!("{core:?}");
-    };
-    assert_eq!(phase, AttentionPhase::Decode);
-    assert_eq!(
-        (qk_dim, value_dim, kv_heads, heads),
-        (576.0, 512.0, 1.0, 32.0)
-    );
-    assert_eq!(ops, Ops::new(2.0 * 8.0 * 4096.0 * 32.0 * (576.0 + 512.0)));
-}
-
-#[test]
-fn latent_down_projections_are_on_every_chip() {
-    let v3 = model("deepseek-v3");
-    let phase = Phase::Decode {
-        batch: 8.0,
-        context: 4096.0,
-    };
-    let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
-    let down: Vec<_> = operators
-        .iter()
-        .filter_map(|op| match *op {
-            Operator::Gemm {
-                class: GemmClass::LatentDown,
-                m,
-                n,
-                ..
-            } => Some((m, n)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(down, [(8.0, 1536.0), (8.0, 576.0)]);
-}
-
-#[test]
 fn experts_are_grouped_balanced_and_touched() {
     let v3 = model("deepseek-v3");
     let expert = |phase, shard: &Shard| {
@@ -287,6 +213,15 @@ fn experts_are_grouped_balanced_and_touched() {
         &Shard::SINGLE,
     );
     assert!(near(one.3, 8.0, 1e-12), "{}", one.3);
+    // Four ranks, one token each: their four tokens may all come to this one.
+    let four = expert(
+        Phase::Decode {
+            batch: 1.0,
+            context: 100.0,
+        },
+        &Shard::serving(1, 4),
+    );
+    assert!(near(four.3, touched_experts(64.0, 256.0, 8.0, 4.0), 1e-12));
     assert!(near(
         touched_experts(4.0, 256.0, 8.0, 64.0),
         4.0 * (1.0 - (31.0_f64 / 32.0).powi_64()),
@@ -388,38 +323,47 @@ fn bytes_follow_the_formats() {
 }
 
 #[test]
-fn unfused_attention_moves_the_score_matrix() {
-    let (gpt, llama) = (model("gpt-3-175b"), model("llama-3.1-8b"));
-    let shard = Shard::training(8, 1, 1);
+fn backward_moves_what_its_gradients_need() {
+    let v3 = model("deepseek-v3");
     let backward = Phase::Backward {
         batch: 1.0,
-        sequence: 2048.0,
+        sequence: 4096.0,
     };
-    let moved = |model: &Architecture, phase| -> f64 {
-        let operators = unfused_attention_operators(model, 0, phase, &shard);
-        let bytes = Formats::uniform(NumberFormat::Bf16);
-        operators
-            .iter()
-            .map(|op| op.elements().bytes(&bytes).get())
-            .sum()
+    let operators = layer_operators(&v3, 1, backward, &Shard::SINGLE);
+    let core = operators
+        .iter()
+        .find(|op| matches!(op, Operator::Attention { .. }))
+        .unwrap();
+    let (rows, query, value) = (4096.0 * 128.0, 192.0, 128.0);
+    let moved = core.elements();
+    // Reads Q, O, dO and, as keys and values, K and V; writes dQ, dK, dV.
+    assert!(near(moved.read, rows * (query + 2.0 * value), 1e-12));
+    assert!(near(moved.cache, rows * (query + value), 1e-12));
+    assert!(near(moved.written, rows * (2.0 * query + value), 1e-12));
+    let elementwise = |wanted| -> Vec<(f64, f64)> {
+        let found = operators.iter().filter_map(|op| match *op {
+            Operator::Elementwise {
+                what,
+                read,
+                written,
+                ..
+            } if what == wanted => Some((read / 4096.0, written / 4096.0)),
+            _ => None,
+        });
+        found.collect()
     };
-    let scores = 2048.0 * 2048.0;
-    // GPT: 12 heads a chip, 6.5 and 9.5 elements of two bytes; Llama: 4 heads, 4 and 7.
-    assert!(near(
-        moved(&gpt, forward(1.0, 2048.0)),
-        13.0 * 12.0 * scores,
-        1e-12
-    ));
-    assert!(near(moved(&gpt, backward), 19.0 * 12.0 * scores, 1e-12));
-    assert!(near(
-        moved(&llama, forward(1.0, 2048.0)),
-        8.0 * 4.0 * scores,
-        1e-12
-    ));
-    assert!(near(moved(&llama, backward), 14.0 * 4.0 * scores, 1e-12));
-    let decode = Phase::Decode {
-        batch: 1.0,
-        context: 2048.0,
-    };
-    assert!(unfused_attention_operators(&llama, 0, decode, &shard).is_empty());
+    let (h, copies) = (7168.0, 8.0 * 7168.0);
+    assert_eq!(elementwise(ElementwiseKind::Dispatch), [(copies, h)]);
+    assert_eq!(elementwise(ElementwiseKind::Combine), [(h, copies)]);
+    assert_eq!(
+        elementwise(ElementwiseKind::Residual),
+        [(2.0 * h, h), (2.0 * h, h)]
+    );
+    let norms = elementwise(ElementwiseKind::Norm);
+    assert_eq!(norms, [(2.0 * h, h), (4096.0, 2048.0), (2.0 * h, h)]);
+    let activations = elementwise(ElementwiseKind::Activation);
+    assert_eq!(
+        activations,
+        [(6144.0, 4096.0), (8.0 * 6144.0, 8.0 * 4096.0)]
+    );
 }

@@ -15,24 +15,26 @@ const DEEPSEEK_V2: &str = r#"{"model_type": "deepseek_v2", "hidden_size": 5120,
 
 #[test]
 fn totals_are_the_published_ones() {
-    // Hugging Face model pages ("model size") and the papers; GPT: Narayanan et al. 2021 and
-    // Korthikanti et al. 2022, which round.
+    // Hugging Face model pages ("model size", which counts every element of the checkpoint);
+    // DeepSeek-V3: its report's 671 B; gpt-oss: its model card's 116.83 B.
     let published = [
-        ("llama-3.1-8b", 8.030_261e9),
-        ("llama-3.1-70b", 70.553_706e9),
-        ("llama-3.1-405b", 405.853_389e9),
-        ("llama-2-70b", 68.976_648e9),
-        ("deepseek-v3", 671.026_419e9),
-        ("deepseek-r1", 671.026_419e9),
-        ("mixtral-8x7b", 46.702_793e9),
-        ("qwen3-235b-a22b", 235.093_634e9),
-        ("gpt-oss-120b", 116.829_157e9),
-        ("gpt-3-175b", 174.6e9),
+        ("llama-3.1-8b", 8_030_261_248),
+        ("llama-3.1-70b", 70_553_706_496),
+        ("llama-3.1-405b", 405_853_388_800),
+        ("llama-2-70b", 68_976_648_192),
+        ("deepseek-v3", 671_026_419_200),
+        ("deepseek-r1", 671_026_419_200),
+        ("mixtral-8x7b", 46_702_792_704),
+        ("qwen3-235b-a22b", 235_093_634_560),
+        ("gpt-oss-120b", 116_829_156_672),
     ];
     for (id, expected) in published {
-        let found = model(id).parameters_main() as f64;
-        assert!(near(found, expected, 1e-4), "{id}: {found}");
+        assert_eq!(model(id).parameters_main(), expected, "{id}");
     }
+    // Brown et al. 2020 table 2.1 (174,600 M, Megatron-LM), Korthikanti et al. 2022 table 3; they
+    // round.
+    let gpt = model("gpt-3-175b").parameters_main() as f64;
+    assert!(near(gpt, 174.6e9, 1e-3), "{gpt}");
     for (id, expected) in [
         ("megatron-22b", 22e9),
         ("megatron-530b", 530e9),
@@ -89,6 +91,8 @@ fn multi_token_prediction_is_14_b_with_its_shared_tables() {
         "{with_tables}"
     );
     assert_eq!(v3.parameters(), v3.parameters_main() + v3.mtp_parameters());
+    let module = v3.layer_parameters(1).total() + 2 * 7168 * 7168 + 3 * 7168;
+    assert_eq!(v3.mtp_parameters(), module);
     assert_eq!(model("llama-3.1-8b").mtp_parameters(), 0);
 }
 
@@ -193,4 +197,19 @@ fn kinds_follow_the_configuration() {
         .map(|&kind| oss.kinds[kind].attention.window())
         .collect();
     assert_eq!(&windows[..4], &[Some(128), None, Some(128), None]);
+}
+
+#[test]
+fn a_small_minimax_is_counted_by_hand() {
+    let text = r#"{"model_type": "minimax_m2", "hidden_size": 10, "num_hidden_layers": 1,
+      "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 3, "use_qk_norm": true,
+      "qk_norm_type": "per_layer", "use_routing_bias": true, "num_local_experts": 5,
+      "num_experts_per_tok": 2, "intermediate_size": 7, "vocab_size": 11}"#;
+    let small = Architecture::from_config("x.json", text).unwrap();
+    let held = small.layer_parameters(0);
+    assert_eq!(held.attention, 2 * 10 * 12 + 2 * 10 * 6);
+    assert_eq!(held.norms, 2 * 10 + 12 + 6);
+    assert_eq!(held.router, 5 * 10 + 5);
+    assert_eq!(held.routed_experts, 5 * 3 * 10 * 7);
+    assert_eq!(small.parameters(), held.total() + 2 * 11 * 10 + 10);
 }
