@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, Power, Seconds};
 use serde::Deserialize;
 
+use crate::Figure;
+
 /// A calibration file: the curves of one chip.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,6 +31,10 @@ pub struct Calibration {
     pub attention_decode: BTreeMap<NumberFormat, AttentionCurve>,
     /// Share of peak memory bandwidth that elementwise kernels reach.
     pub stream: f64,
+    /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step:
+    /// clocks under a power cap over minutes, gaps between kernels, stragglers. Fitted on
+    /// published step times of this chip; low and high hold 80% of them.
+    pub sustained: Figure<f64>,
     /// Power by kind of work.
     pub power: PowerCurve,
     /// Collectives inside the scale-up domain.

@@ -40,6 +40,8 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
             &entry.value.source,
             &mut found,
         );
+        let sustained = &entry.value.sustained;
+        known_source(catalog, &entry.file, "sustained.source", &sustained.source, &mut found);
         for curve in &entry.value.collective {
             known_source(
                 catalog,

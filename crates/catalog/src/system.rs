@@ -163,6 +163,15 @@ impl System {
 }
 
 impl Figure<f64> {
+    /// Relative half-width of the 80% interval: from low and high where stated, else by grade.
+    #[must_use]
+    pub fn ratio_spread(&self) -> f64 {
+        match (self.low, self.high) {
+            (Some(low), Some(high)) if self.value > 0.0 => (high - low).abs() / (2.0 * self.value),
+            _ => self.grade.relative_spread(),
+        }
+    }
+
     /// A dimensionless figure as a row for printing.
     #[must_use]
     pub fn count_row(&self, field: impl Into<String>) -> FigureRow {

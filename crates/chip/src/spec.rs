@@ -36,6 +36,10 @@ pub struct ChipSpec {
     pub assumed: Vec<String>,
     /// Relative half-widths of the nominal figures: compute, bandwidth, capacity.
     pub nominal_spread: NominalSpread,
+    /// Share of a kernel's benchmark rate that it keeps inside a training step.
+    pub sustained: f64,
+    /// Relative half-width (80%) of `sustained`.
+    pub sustained_spread: f64,
     pub(crate) peaks: BTreeMap<NumberFormat, OpsRate>,
     pub(crate) gemm: BTreeMap<NumberFormat, GemmCurve>,
     pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
@@ -115,6 +119,8 @@ impl ChipSpec {
                 bandwidth: bandwidth.relative_spread(),
                 capacity: capacity.relative_spread(),
             },
+            sustained: curves.sustained.value,
+            sustained_spread: curves.sustained.ratio_spread(),
             peaks: chip
                 .peak
                 .iter()

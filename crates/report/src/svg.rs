@@ -32,8 +32,6 @@ pub(crate) enum Anchor {
     Start,
     /// Its middle.
     Middle,
-    /// Its right end.
-    End,
 }
 
 impl Drawing {
@@ -68,7 +66,6 @@ impl Drawing {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
-            Anchor::End => "end",
         };
         let _ = write!(
             self.body,

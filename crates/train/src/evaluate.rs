@@ -207,14 +207,17 @@ fn draw(parts: &Parts) -> PowerDraw {
     draw
 }
 
-/// Relative half-width of the step: the classes' half-widths, weighted by their shares, added in
-/// quadrature as independent.
+/// Relative half-width of the step: the classes' half-widths, weighted by their shares, and that of
+/// the rate kept inside a step, added in quadrature as independent.
 fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let wide = case.chip.wide_format();
     let outside = plan.tp * plan.cp * plan.dp > case.fabric.domain;
     let network = if outside { OUTSIDE_SPREAD } else { INSIDE_SPREAD };
     let step = parts.total();
-    let mut sum = 0.0;
+    let communication = [Part::TensorParallel, Part::ContextParallel, Part::ExpertParallel, Part::DataParallel];
+    let communication: Seconds = communication.into_iter().map(|part| parts.get(part)).sum();
+    let sustained = case.chip.sustained_spread * (1.0 - communication / step);
+    let mut sum = sustained * sustained;
     for (part, time) in parts.iter() {
         let class = match part {
             Part::Gemm | Part::Recompute => case.chip.spread(KernelClass::Gemm, plan.format),

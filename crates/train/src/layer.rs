@@ -139,6 +139,7 @@ impl Spread<'_> {
         let mut sum = Compute::default();
         for operator in operators {
             let KernelTime { total, class, .. } = chip.operator(operator, &precision);
+            let total = total / chip.sustained;
             let part = match class {
                 KernelClass::Gemm => Part::Gemm,
                 KernelClass::GroupedGemm => Part::ExpertGemm,
