@@ -41,7 +41,13 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
             &mut found,
         );
         let sustained = &entry.value.sustained;
-        known_source(catalog, &entry.file, "sustained.source", &sustained.source, &mut found);
+        known_source(
+            catalog,
+            &entry.file,
+            "sustained.source",
+            &sustained.source,
+            &mut found,
+        );
         for curve in &entry.value.collective {
             known_source(
                 catalog,

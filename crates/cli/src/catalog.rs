@@ -49,7 +49,11 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
         problems.len()
     );
     files::deliver(shared.output.as_deref(), &text)?;
-    Ok(if problems.is_empty() { Ending::Done } else { Ending::Failed })
+    Ok(if problems.is_empty() {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
 }
 
 fn list(data: &Data) -> String {
@@ -83,23 +87,53 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     let catalog = &data.catalog;
     if let Some(entry) = catalog.chips.get(id) {
         let chip = &entry.value;
-        return Ok(part(data, &chip.name, chip.note.as_deref(), &chip.figures(), sources));
+        return Ok(part(
+            data,
+            &chip.name,
+            chip.note.as_deref(),
+            &chip.figures(),
+            sources,
+        ));
     }
     if let Some(entry) = catalog.systems.get(id) {
         let system = &entry.value;
-        let mut text = part(data, &system.name, system.note.as_deref(), &system.figures(), sources);
+        let mut text = part(
+            data,
+            &system.name,
+            system.note.as_deref(),
+            &system.figures(),
+            sources,
+        );
         if let Ok(chip) = catalog.chip(&system.chip) {
-            text += &part(data, &format!("chip {}", chip.id), chip.note.as_deref(), &chip.figures(), sources);
+            text += &part(
+                data,
+                &format!("chip {}", chip.id),
+                chip.note.as_deref(),
+                &chip.figures(),
+                sources,
+            );
         }
         return Ok(text);
     }
     if let Some(entry) = catalog.networks.get(id) {
         let network = &entry.value;
-        return Ok(part(data, &network.name, network.note.as_deref(), &network.figures(), sources));
+        return Ok(part(
+            data,
+            &network.name,
+            network.note.as_deref(),
+            &network.figures(),
+            sources,
+        ));
     }
     if let Some(entry) = catalog.prices.get(id) {
         let book = &entry.value;
-        return Ok(part(data, &book.name, book.note.as_deref(), &book.figures(), sources));
+        return Ok(part(
+            data,
+            &book.name,
+            book.note.as_deref(),
+            &book.figures(),
+            sources,
+        ));
     }
     if data.models.contains_key(id) {
         return model(data, id);
@@ -111,7 +145,11 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
         .chain(catalog.networks.keys())
         .chain(catalog.prices.keys())
         .chain(data.models.keys());
-    Err(Diagnostic::unknown_id("part", id, known.map(String::as_str)))
+    Err(Diagnostic::unknown_id(
+        "part",
+        id,
+        known.map(String::as_str),
+    ))
 }
 
 fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
@@ -120,13 +158,22 @@ fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
     let mut row = |what: &str, value: String| {
         table.add_row([what.to_owned(), value]);
     };
-    row("parameters", format!("{:.3e}", architecture.parameters() as f64));
-    row("active parameters for a token", format!("{:.3e}", architecture.active_parameters() as f64));
+    row(
+        "parameters",
+        format!("{:.3e}", architecture.parameters() as f64),
+    );
+    row(
+        "active parameters for a token",
+        format!("{:.3e}", architecture.active_parameters() as f64),
+    );
     row("layers", architecture.layers.len().to_string());
     row("hidden size", architecture.hidden.to_string());
     row("vocabulary", architecture.vocabulary.to_string());
     let training = architecture.training_flops_per_token(4096, true);
-    row("training FLOPs for a token at 4,096 tokens, causal", training.to_string());
+    row(
+        "training FLOPs for a token at 4,096 tokens, causal",
+        training.to_string(),
+    );
     let cache = architecture.kv_bytes_per_token(chokepoint_engine::units::NumberFormat::Bf16);
     row("key-value cache for a token, bf16", cache.to_string());
     let source = data.models.get(id).map_or("", |(file, _)| file);
@@ -135,13 +182,21 @@ fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
 }
 
 /// One part with its figures, and with `sources` where each comes from.
-fn part(data: &Data, name: &str, note: Option<&str>, figures: &[FigureRow], sources: bool) -> String {
+fn part(
+    data: &Data,
+    name: &str,
+    note: Option<&str>,
+    figures: &[FigureRow],
+    sources: bool,
+) -> String {
     let mut text = format!("{name}\n");
     if let Some(note) = note {
         let _ = writeln!(text, "{note}");
     }
     let heads: &[&str] = if sources {
-        &["figure", "value", "low", "high", "grade", "as of", "source", "where", "note"]
+        &[
+            "figure", "value", "low", "high", "grade", "as of", "source", "where", "note",
+        ]
     } else {
         &["figure", "value", "low", "high", "grade"]
     };
@@ -150,15 +205,27 @@ fn part(data: &Data, name: &str, note: Option<&str>, figures: &[FigureRow], sour
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         let mut cells = vec![
             figure.field.clone(),
-            if figure.assumed { format!("{} (assumed)", figure.value) } else { figure.value.clone() },
+            if figure.assumed {
+                format!("{} (assumed)", figure.value)
+            } else {
+                figure.value.clone()
+            },
             or_empty(&figure.low),
             or_empty(&figure.high),
             figure.grade.letter().to_owned(),
         ];
         if sources {
             let title = data.catalog.sources.get(&figure.source);
-            let title = title.map_or_else(|| figure.source.clone(), |s| format!("{}: {} ({})", figure.source, s.title, s.address));
-            cells.extend([or_empty(&figure.as_of), title, or_empty(&figure.place), or_empty(&figure.note)]);
+            let title = title.map_or_else(
+                || figure.source.clone(),
+                |s| format!("{}: {} ({})", figure.source, s.title, s.address),
+            );
+            cells.extend([
+                or_empty(&figure.as_of),
+                title,
+                or_empty(&figure.place),
+                or_empty(&figure.note),
+            ]);
         }
         table.add_row(cells);
     }

@@ -20,15 +20,25 @@ pub fn run(options: &Compare, shared: &Shared) -> Result<Ending, Diagnostic> {
     let mut data = files::data(shared.data.as_deref())?;
     read_models(&name, &text, &options.scenario, &mut data)?;
     let resolved = resolve(&name, &text, data)?;
-    let rows = jobs(&resolved).into_par_iter().map(|job| evaluate(&resolved, job)).collect();
+    let rows = jobs(&resolved)
+        .into_par_iter()
+        .map(|job| evaluate(&resolved, job))
+        .collect();
     let comparison = assemble(&resolved, rows);
     let language = Language::from(shared.lang);
-    files::deliver(shared.output.as_deref(), &shown(&comparison, options.format, language)?)?;
+    files::deliver(
+        shared.output.as_deref(),
+        &shown(&comparison, options.format, language)?,
+    )?;
     if let Some(path) = &options.html {
         files::write(path, &html(&comparison, language))?;
     }
     let feasible = comparison.rows.iter().any(|row| row.outcome.is_some());
-    Ok(if feasible { Ending::Done } else { Ending::Failed })
+    Ok(if feasible {
+        Ending::Done
+    } else {
+        Ending::Failed
+    })
 }
 
 /// Reads the model configurations that a scenario names by path, relative to its own folder.
@@ -39,20 +49,31 @@ fn read_models(name: &str, text: &str, scenario: &Path, data: &mut Data) -> Resu
         let model = workload.get_ref().model();
         if !data.models.contains_key(model) && (model.contains('/') || model.ends_with(".json")) {
             let path = folder.join(model);
-            let config = files::read(&path).map_err(|error| error.at(name, text, workload.span()))?;
-            data.models.insert(model.to_owned(), (path.display().to_string(), config));
+            let config =
+                files::read(&path).map_err(|error| error.at(name, text, workload.span()))?;
+            data.models
+                .insert(model.to_owned(), (path.display().to_string(), config));
         }
     }
     Ok(())
 }
 
-fn shown(comparison: &Comparison, format: Format, language: Language) -> Result<String, Diagnostic> {
+fn shown(
+    comparison: &Comparison,
+    format: Format,
+    language: Language,
+) -> Result<String, Diagnostic> {
     let failed = |error: &dyn std::fmt::Display| {
-        Diagnostic::new(chokepoint_engine::diag::Code::File, format!("cannot write the result: {error}"))
+        Diagnostic::new(
+            chokepoint_engine::diag::Code::File,
+            format!("cannot write the result: {error}"),
+        )
     };
     match format {
         Format::Table => Ok(table(comparison, language, None)),
-        Format::Json => json(comparison, language).map(|text| text + "\n").map_err(|error| failed(&error)),
+        Format::Json => json(comparison, language)
+            .map(|text| text + "\n")
+            .map_err(|error| failed(&error)),
         Format::Csv => csv(comparison, language).map_err(|error| failed(&error)),
     }
 }

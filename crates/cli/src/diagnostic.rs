@@ -5,7 +5,9 @@ use chokepoint_engine::diag::Diagnostic;
 
 /// A diagnostic with the lines of the file that it points at.
 pub fn render(problem: &Diagnostic) -> String {
-    let title = Level::ERROR.primary_title(&problem.message).id(problem.code.name());
+    let title = Level::ERROR
+        .primary_title(&problem.message)
+        .id(problem.code.name());
     let mut group = match &problem.place {
         Some(place) => title.element(
             Snippet::source(&place.text)

@@ -20,7 +20,9 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
     };
     let size = fs::metadata(path).map_err(|error| failed(&error))?.len();
     if size > LARGEST_INPUT {
-        return Err(failed(&format!("it has {size} bytes, the limit is {LARGEST_INPUT}")));
+        return Err(failed(&format!(
+            "it has {size} bytes, the limit is {LARGEST_INPUT}"
+        )));
     }
     fs::read_to_string(path).map_err(|error| failed(&error))
 }
@@ -30,7 +32,10 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     let attempt = || -> io::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
@@ -38,7 +43,12 @@ pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
         file.persist(path)?;
         Ok(())
     };
-    attempt().map_err(|error| Diagnostic::new(Code::File, format!("cannot write {}: {error}", path.display())))
+    attempt().map_err(|error| {
+        Diagnostic::new(
+            Code::File,
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })
 }
 
 /// Prints to standard output; a reader that closes early (`| head`) is no error.
@@ -48,9 +58,10 @@ pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
 pub fn print(text: &str) -> Result<(), Diagnostic> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Diagnostic::new(Code::File, format!("cannot write to standard output: {error}")))
-        }
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Diagnostic::new(
+            Code::File,
+            format!("cannot write to standard output: {error}"),
+        )),
         _ => Ok(()),
     }
 }
@@ -72,28 +83,44 @@ pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
     if let Some(folder) = folder {
         collect(folder, folder, &mut others)?;
         if others.is_empty() {
-            return Err(Diagnostic::new(Code::File, format!("no .toml or .json file under {}", folder.display()))
-                .help("a data folder holds chips/, systems/, networks/, models/, prices/ or rules/"));
+            return Err(Diagnostic::new(
+                Code::File,
+                format!("no .toml or .json file under {}", folder.display()),
+            )
+            .help("a data folder holds chips/, systems/, networks/, models/, prices/ or rules/"));
         }
     }
     Data::load(&others)
 }
 
 /// All data files below a folder, named relative to it, in the order of their names.
-fn collect(root: &Path, folder: &Path, found: &mut Vec<(String, String)>) -> Result<(), Diagnostic> {
+fn collect(
+    root: &Path,
+    folder: &Path,
+    found: &mut Vec<(String, String)>,
+) -> Result<(), Diagnostic> {
     let failed = |error: io::Error| {
-        Diagnostic::new(Code::File, format!("cannot read {}: {error}", folder.display()))
+        Diagnostic::new(
+            Code::File,
+            format!("cannot read {}: {error}", folder.display()),
+        )
     };
     let entries = fs::read_dir(folder).map_err(failed)?;
-    let mut paths: Vec<PathBuf> =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>().map_err(failed)?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<_>>()
+        .map_err(failed)?;
     paths.sort();
     for path in paths {
         let kind = path.extension().and_then(|ending| ending.to_str());
         if path.is_dir() {
             collect(root, &path, found)?;
         } else if matches!(kind, Some("toml" | "json")) {
-            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+            let name = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .to_string_lossy()
+                .replace('\\', "/");
             found.push((name, read(&path)?));
         }
     }

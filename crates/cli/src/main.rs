@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     let ending = match &arguments.command {
         Command::Compare(options) => compare::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),
-        Command::Schema => files::print(&format!("{:#}\n", chokepoint_engine::scenario_schema())).map(|()| Ending::Done),
+        Command::Schema => files::print(&format!("{:#}\n", chokepoint_engine::scenario_schema()))
+            .map(|()| Ending::Done),
     };
     match ending {
         Ok(Ending::Done) => ExitCode::SUCCESS,

@@ -26,16 +26,30 @@ fn every_fault_is_explained() {
         let page = out.path().join("report.html");
         let run = Command::new(env!("CARGO_BIN_EXE_chokepoint"))
             .current_dir(root())
-            .args(["compare", &format!("tests/faults/{name}"), "--format", "json"])
+            .args([
+                "compare",
+                &format!("tests/faults/{name}"),
+                "--format",
+                "json",
+            ])
             .arg("--output")
             .arg(&result)
             .arg("--html")
             .arg(&page)
             .output()
             .unwrap();
-        assert_eq!(run.status.code(), Some(2), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+        assert_eq!(
+            run.status.code(),
+            Some(2),
+            "{name}: {}",
+            String::from_utf8_lossy(&run.stderr)
+        );
         assert!(run.stdout.is_empty(), "{name} printed a result");
-        assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 0, "{name} left a file behind");
+        assert_eq!(
+            std::fs::read_dir(out.path()).unwrap().count(),
+            0,
+            "{name} left a file behind"
+        );
         let message = String::from_utf8(run.stderr).unwrap();
         assert!(message.contains("error[CK"), "{name}: {message}");
         let expected = fault.with_extension("txt");
@@ -45,5 +59,9 @@ fn every_fault_is_explained() {
             wrong.push(format!("{name}:\n{message}"));
         }
     }
-    assert!(wrong.is_empty(), "messages changed (UPDATE=1 accepts them):\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "messages changed (UPDATE=1 accepts them):\n{}",
+        wrong.join("\n")
+    );
 }

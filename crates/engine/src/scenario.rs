@@ -162,7 +162,7 @@ pub struct FixedPlan {
     /// Sequences of a micro-batch.
     #[serde(default = "one_u64")]
     pub micro_batch: u64,
-    /// What is computed again: none, selective or full.
+    /// What is computed again: none, selective, modules or full.
     #[serde(default)]
     pub recompute: FixedRecompute,
     /// Pipeline schedule: 1f1b or dualpipe.
@@ -183,8 +183,10 @@ pub enum FixedRecompute {
     /// Nothing.
     #[default]
     None,
-    /// The attention core.
+    /// The attention core and latent up-projections.
     Selective,
+    /// Norms and activation functions too.
+    Modules,
     /// Whole layers.
     Full,
 }

@@ -72,6 +72,7 @@ fn given_plan(case: &Case, fixed: &FixedPlan) -> Plan {
         recompute: match fixed.recompute {
             FixedRecompute::None => Recompute::None,
             FixedRecompute::Selective => Recompute::Selective,
+            FixedRecompute::Modules => Recompute::Modules,
             FixedRecompute::Full => Recompute::Full,
         },
         schedule: match fixed.schedule {
@@ -209,11 +210,6 @@ fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
 }
 
 fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
-    let recompute = match plan.recompute {
-        Recompute::None => "none",
-        Recompute::Selective => "selective",
-        Recompute::Full => "full",
-    };
     BTreeMap::from([
         ("tp", json!(plan.tp)),
         ("cp", json!(plan.cp)),
@@ -222,7 +218,7 @@ fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
         ("vp", json!(plan.vp)),
         ("dp", json!(plan.dp)),
         ("micro_batch", json!(plan.micro_batch)),
-        ("recompute", json!(recompute)),
+        ("recompute", json!(plan.recompute.name())),
         ("schedule", json!(plan.schedule)),
         ("format", json!(plan.format)),
         ("overlap_tp", json!(plan.overlap_tp)),

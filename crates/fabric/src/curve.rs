@@ -64,7 +64,9 @@ impl Curve {
         let transfer = (measured - self.latency).max(0.0);
         let bytes = bus_factor(self.kind, ranks) / bus_factor(self.kind, self.ranks);
         let levels = libm::log2(ranks as f64) / libm::log2(self.ranks as f64);
-        Seconds::new(self.latency * levels.max(0.5) * link.latency + transfer * bytes * link.transfer)
+        Seconds::new(
+            self.latency * levels.max(0.5) * link.latency + transfer * bytes * link.transfer,
+        )
     }
 
     /// Piecewise linear in logarithms; constant bandwidth above the largest size, no less than

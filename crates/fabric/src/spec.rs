@@ -97,7 +97,10 @@ impl Fabric {
             } else {
                 Vec::new()
             },
-            link: LinkScale { transfer: reference / bandwidth, latency: 1.0 },
+            link: LinkScale {
+                transfer: reference / bandwidth,
+                latency: 1.0,
+            },
         }
     }
 

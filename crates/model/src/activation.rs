@@ -27,7 +27,9 @@
 //! | experts, activation function | its inputs | 2kf, 4kf gated | rt | |
 //! | experts, last layer | activation output | kwf | rt | |
 //!
-//! Full recomputation keeps the layer's input alone, 2h, *sp*. Expert rows carry the imbalance.
+//! Recomputing modules (norms, activation functions) keeps neither norm outputs nor activation
+//! outputs, and the inputs of activation functions in w bytes. Full recomputation keeps the layer's
+//! input alone, 2h, *sp*. Expert rows carry the imbalance.
 //! For an ungated GPT layer with f = 4h, dropout and unfused 16-bit attention the sum is that of
 //! Korthikanti et al. 2022 (arXiv 2205.05198): sbh(34 + 5as/h), equations 1 to 6. Selective
 //! recomputation there keeps Q, K and V; for latent attention it recomputes the up-projections
@@ -50,8 +52,29 @@ pub enum Recompute {
     None,
     /// The attention core; for latent attention its up-projections too.
     Selective,
+    /// Beside the selective ones, norms and activation functions, whose inputs are kept in the
+    /// format of the linear layers (DeepSeek-V3 sections 3.2.3 and 3.3.3; Megatron-Core
+    /// `recompute_modules` `layernorm`, `mla_up_proj`, `moe_act` with
+    /// `activation_func_fp8_input_store`).
+    Modules,
     /// The whole layer.
     Full,
+}
+
+impl Recompute {
+    /// All choices, from the most memory to the least.
+    pub const ALL: [Self; 4] = [Self::None, Self::Selective, Self::Modules, Self::Full];
+
+    /// Name in files and output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Selective => "selective",
+            Self::Modules => "modules",
+            Self::Full => "full",
+        }
+    }
 }
 
 /// How activations are kept.
@@ -115,14 +138,19 @@ pub fn activation_bytes_per_layer(
     let layer = &architecture.kinds[kind];
     let linear = policy.linear_inputs.stored_bytes();
     let masks = if architecture.dropout { 2.0 } else { 0.0 };
+    let norm_outputs = if policy.recompute == Recompute::Modules {
+        0.0
+    } else {
+        2.0 * linear
+    };
     let mut kept = PerToken {
-        sequence: hidden * (2.0 * WIDE + 2.0 * linear + masks),
+        sequence: hidden * (2.0 * WIDE + norm_outputs + masks),
         ..PerToken::default()
     };
     add_attention(&mut kept, &layer.attention, shard, policy);
     let heads = layer.attention.heads() as f64;
     kept.tensor += score_bytes(heads, sequence, architecture.dropout, policy);
-    add_feed_forward(&mut kept, hidden, &layer.feed_forward, linear);
+    add_feed_forward(&mut kept, hidden, &layer.feed_forward, policy);
     let split = sizes.rows / shard.tp as f64;
     let routed = sizes.routed_rows * shard.imbalance;
     Bytes::new(kept.sequence * sizes.split_rows + kept.tensor * split + kept.routed * routed)
@@ -140,7 +168,7 @@ fn score_bytes(heads: f64, sequence: f64, dropout: bool, policy: &ActivationPoli
     match policy.recompute {
         Recompute::None if dropout => heads * sequence * (2.0 * WIDE + 1.0),
         Recompute::None => heads * sequence * WIDE,
-        Recompute::Selective | Recompute::Full => 0.0,
+        Recompute::Selective | Recompute::Modules | Recompute::Full => 0.0,
     }
 }
 
@@ -189,17 +217,28 @@ fn add_attention(
 }
 
 /// Inputs of the activation function and of the last linear layer, per unit of inner width.
-fn inner_bytes(gated: bool, linear: f64) -> f64 {
-    WIDE * input_projections(gated) as f64 + linear
+fn inner_bytes(gated: bool, policy: &ActivationPolicy) -> f64 {
+    let linear = policy.linear_inputs.stored_bytes();
+    let inputs = input_projections(gated) as f64;
+    match policy.recompute {
+        Recompute::Modules => linear * inputs,
+        Recompute::None | Recompute::Selective | Recompute::Full => WIDE * inputs + linear,
+    }
 }
 
-fn add_feed_forward(kept: &mut PerToken, hidden: f64, block: &FeedForward, linear: f64) {
+fn add_feed_forward(
+    kept: &mut PerToken,
+    hidden: f64,
+    block: &FeedForward,
+    policy: &ActivationPolicy,
+) {
+    let linear = policy.linear_inputs.stored_bytes();
     match *block {
         FeedForward::Dense {
             intermediate,
             gated,
             ..
-        } => kept.tensor += intermediate as f64 * inner_bytes(gated, linear),
+        } => kept.tensor += intermediate as f64 * inner_bytes(gated, policy),
         FeedForward::Moe {
             experts,
             top_k,
@@ -208,7 +247,7 @@ fn add_feed_forward(kept: &mut PerToken, hidden: f64, block: &FeedForward, linea
             shared_intermediate,
             ..
         } => {
-            let inner = inner_bytes(gated, linear);
+            let inner = inner_bytes(gated, policy);
             kept.sequence += FP32 * experts as f64 + 2.0 * FP32 * top_k as f64;
             kept.tensor += shared_intermediate as f64 * inner;
             kept.routed += top_k as f64 * (linear * hidden + intermediate as f64 * inner);

@@ -70,7 +70,7 @@ fn residual(sizes: &Sizes, hidden: f64) -> Operator {
 /// Forward operators that the backward pass of one layer runs again, for what
 /// [`crate::activation_bytes_per_layer`] does not keep under the same policy.
 ///
-/// Full: all of them. Selective: the attention core where its scores would be kept (a fused kernel
+/// Full: all of them. Modules: the selective ones, all norms and activation functions. Selective: the attention core where its scores would be kept (a fused kernel
 /// recomputes them itself, which its backward counts), and for latent attention the norms of the
 /// latents and the up-projections.
 ///
@@ -91,6 +91,31 @@ pub fn recomputed_operators(
     match policy.recompute {
         Recompute::None => Vec::new(),
         Recompute::Full => forward(architecture, kind, forward_phase, shard),
+        Recompute::Modules => {
+            let selective = ActivationPolicy {
+                recompute: Recompute::Selective,
+                ..*policy
+            };
+            let mut operators = recomputed_operators(architecture, kind, phase, shard, &selective);
+            let is_norm = |operator: &Operator| {
+                matches!(
+                    operator,
+                    Operator::Elementwise {
+                        what: ElementwiseKind::Norm,
+                        ..
+                    }
+                )
+            };
+            operators.retain(|operator| !is_norm(operator));
+            let forward = forward(architecture, kind, forward_phase, shard);
+            operators.extend(forward.into_iter().filter(|operator| {
+                let Operator::Elementwise { what, .. } = operator else {
+                    return false;
+                };
+                matches!(what, ElementwiseKind::Norm | ElementwiseKind::Activation)
+            }));
+            operators
+        }
         Recompute::Selective => {
             let attention = &architecture.kinds[kind].attention;
             let hidden = architecture.hidden as f64;

@@ -33,7 +33,11 @@ pub(crate) fn answer(words: &Words, comparison: &Comparison, view: &View) -> Str
     let verdict = words.of("export-text", best.row.export.outcome.key());
     sentences.push(words.fill(
         "answer.export",
-        [("destination", &comparison.destination), ("verdict", &verdict), ("best", &best.row.system_name)],
+        [
+            ("destination", &comparison.destination),
+            ("verdict", &verdict),
+            ("best", &best.row.system_name),
+        ],
     ));
     sentences.join(&words.of("format", "sentence"))
 }
@@ -48,7 +52,11 @@ fn ranked<'a>(view: &View<'a>) -> Vec<Ranked<'a>> {
                 Goal::Rate => metric(outcome, view.rate_key())?,
                 Goal::Chips => row.chips as f64,
             };
-            (value.is_finite() && value > 0.0).then_some(Ranked { row, outcome, value })
+            (value.is_finite() && value > 0.0).then_some(Ranked {
+                row,
+                outcome,
+                value,
+            })
         })
         .collect();
     match goal {
@@ -63,7 +71,9 @@ fn median(ranked: &[Ranked]) -> f64 {
     let middle = ranked.len() / 2;
     match ranked.len() {
         0 => f64::NAN,
-        length if length.is_multiple_of(2) => f64::midpoint(ranked[middle - 1].value, ranked[middle].value),
+        length if length.is_multiple_of(2) => {
+            f64::midpoint(ranked[middle - 1].value, ranked[middle].value)
+        }
         _ => ranked[middle].value,
     }
 }
@@ -72,13 +82,27 @@ fn first_sentence(words: &Words, view: &View, ranked: &[Ranked], best: &Ranked) 
     let unit = words.get(&format!("answer.unit-{}", view.kind_key()));
     let feasible = count(ranked.len() as u64);
     let name = &best.row.system_name;
-    let rate = metric(best.outcome, view.rate_key()).map_or_else(String::new, |rate| significant(rate, 3));
+    let rate =
+        metric(best.outcome, view.rate_key()).map_or_else(String::new, |rate| significant(rate, 3));
     let Some(worst) = ranked.last().filter(|_| ranked.len() > 1) else {
-        return words.fill("answer.only", [("best", name), ("value", &rate), ("unit", &unit)]);
+        return words.fill(
+            "answer.only",
+            [("best", name), ("value", &rate), ("unit", &unit)],
+        );
     };
     let (key, value, worst_factor, median_factor) = match view.goal() {
-        Goal::Rate => ("answer.fastest", rate, best.value / worst.value, best.value / median(ranked)),
-        Goal::Chips => ("answer.fewest", count(best.row.chips), worst.value / best.value, median(ranked) / best.value),
+        Goal::Rate => (
+            "answer.fastest",
+            rate,
+            best.value / worst.value,
+            best.value / median(ranked),
+        ),
+        Goal::Chips => (
+            "answer.fewest",
+            count(best.row.chips),
+            worst.value / best.value,
+            median(ranked) / best.value,
+        ),
     };
     words.fill(
         key,
@@ -96,16 +120,26 @@ fn first_sentence(words: &Words, view: &View, ranked: &[Ranked], best: &Ranked) 
 
 /// Whether the interval of the best rate reaches that of the second.
 fn overlap(view: &View, best: &Ranked, second: &Ranked) -> bool {
-    let intervals = (view.rate_interval(best.outcome), view.rate_interval(second.outcome));
-    view.goal() == Goal::Rate && matches!(intervals, (Some((low, _)), Some((_, high))) if low <= high)
+    let intervals = (
+        view.rate_interval(best.outcome),
+        view.rate_interval(second.outcome),
+    );
+    view.goal() == Goal::Rate
+        && matches!(intervals, (Some((low, _)), Some((_, high))) if low <= high)
 }
 
 fn cheapest(words: &Words, view: &View, best: &Ranked) -> Option<String> {
     let cost = |outcome: &Outcome| metric(outcome, view.cost_key()).filter(|cost| cost.is_finite());
-    let priced = view.feasible().filter_map(|(row, outcome)| Some((row, cost(outcome)?)));
+    let priced = view
+        .feasible()
+        .filter_map(|(row, outcome)| Some((row, cost(outcome)?)));
     let (row, cost) = priced.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let cost = significant(cost, 3);
     let same = row.system == best.row.system;
-    let key = if same { "answer.cheapest-same" } else { "answer.cheapest" };
+    let key = if same {
+        "answer.cheapest-same"
+    } else {
+        "answer.cheapest"
+    };
     Some(words.fill(key, [("cheapest", &row.system_name), ("cost", &cost)]))
 }

@@ -37,7 +37,12 @@ pub(crate) struct Segment {
 impl Segment {
     /// The whole of a plain bar.
     pub(crate) fn plain(length: f64, title: String) -> Self {
-        Self { length, paint: PLAIN, title, label: String::new() }
+        Self {
+            length,
+            paint: PLAIN,
+            title,
+            label: String::new(),
+        }
     }
 }
 
@@ -76,7 +81,12 @@ fn reach(bar: &Bar) -> f64 {
 }
 
 /// Draws bars with their axis. `tick` writes the values of the axis.
-pub(crate) fn draw(title: &str, bars: &[Bar], scale: Scale, tick: impl Fn(f64) -> String) -> String {
+pub(crate) fn draw(
+    title: &str,
+    bars: &[Bar],
+    scale: Scale,
+    tick: impl Fn(f64) -> String,
+) -> String {
     let marks = match scale {
         Scale::Longest => ticks(bars.iter().map(reach).fold(0.0, f64::max), 5),
         Scale::Percent => ticks(100.0, 5),
@@ -95,7 +105,12 @@ pub(crate) fn draw(title: &str, bars: &[Bar], scale: Scale, tick: impl Fn(f64) -
     let mut drawing = Drawing::default();
     for mark in &marks {
         drawing.line("grid", (x(*mark), TOP + 2.0), (x(*mark), bottom));
-        drawing.text("tick", (x(*mark), bottom + 14.0), Anchor::Middle, &tick(*mark));
+        drawing.text(
+            "tick",
+            (x(*mark), bottom + 14.0),
+            Anchor::Middle,
+            &tick(*mark),
+        );
     }
     for (index, bar) in bars.iter().enumerate() {
         let top = TOP + PITCH * index as f64;
@@ -117,9 +132,22 @@ fn one(drawing: &mut Drawing, bar: &Bar, top: f64, x: &impl Fn(f64) -> f64) {
     let mut from = 0.0;
     for segment in segments {
         let (left, right) = (x(from), x(from + segment.length));
-        drawing.bar(left, top, right - left, BAR, segment.paint.fill, &segment.title);
-        if !segment.label.is_empty() && text_width(&segment.label) * LABEL_SIZE + 4.0 <= right - left {
-            drawing.label((f64::midpoint(left, right), baseline), segment.paint.text, &segment.label);
+        drawing.bar(
+            left,
+            top,
+            right - left,
+            BAR,
+            segment.paint.fill,
+            &segment.title,
+        );
+        if !segment.label.is_empty()
+            && text_width(&segment.label) * LABEL_SIZE + 4.0 <= right - left
+        {
+            drawing.label(
+                (f64::midpoint(left, right), baseline),
+                segment.paint.text,
+                &segment.label,
+            );
         }
         from += segment.length;
     }
@@ -130,7 +158,11 @@ fn one(drawing: &mut Drawing, bar: &Bar, top: f64, x: &impl Fn(f64) -> f64) {
         drawing.line("whisker-back", (x(low), middle), (x(high), middle));
         drawing.line("whisker", (x(low), middle), (x(high), middle));
         for value in [low, high] {
-            drawing.line("whisker", (x(value), middle - 4.0), (x(value), middle + 4.0));
+            drawing.line(
+                "whisker",
+                (x(value), middle - 4.0),
+                (x(value), middle + 4.0),
+            );
         }
         after = after.max(x(high));
     }

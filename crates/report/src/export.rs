@@ -23,11 +23,19 @@ pub(crate) fn section(words: &Words, comparison: &Comparison) -> String {
     let mut out = format!("<section id=\"export\"><h2>{heading}</h2>\n");
     out.push_str(&grid_table(&overview(words, &systems)));
     let _ = write!(out, "<h3>{}</h3>", escape(&words.of("report", "trace")));
-    let _ = writeln!(out, "<p class=\"quiet\">{}</p>", escape(&words.of("report", "trace-language")));
+    let _ = writeln!(
+        out,
+        "<p class=\"quiet\">{}</p>",
+        escape(&words.of("report", "trace-language"))
+    );
     for row in systems {
         out.push_str(&details(words, row));
     }
-    let _ = writeln!(out, "<p>{}</p></section>", escape(&words.of("report", "disclaimer")));
+    let _ = writeln!(
+        out,
+        "<p>{}</p></section>",
+        escape(&words.of("report", "disclaimer"))
+    );
     out
 }
 
@@ -35,17 +43,33 @@ fn overview(words: &Words, systems: &[&Row]) -> Grid {
     let text = |key: &str| Column::text(words.of("column", key));
     let columns: Vec<Filled> = vec![
         (text("system"), Box::new(|row| row.system_name.clone())),
-        (text("verdict"), Box::new(|row| words.of("export", row.export.outcome.key()))),
-        (text("eccn"), Box::new(|row| row.export.eccn.clone().unwrap_or_else(|| NONE.to_owned()))),
-        (Column::number(words.of("column", "tpp")), Box::new(|row| fact(words, row.export.metrics.tpp))),
+        (
+            text("verdict"),
+            Box::new(|row| words.of("export", row.export.outcome.key())),
+        ),
+        (
+            text("eccn"),
+            Box::new(|row| row.export.eccn.clone().unwrap_or_else(|| NONE.to_owned())),
+        ),
+        (
+            Column::number(words.of("column", "tpp")),
+            Box::new(|row| fact(words, row.export.metrics.tpp)),
+        ),
         (
             Column::number(words.of("column", "density")),
             Box::new(|row| fact(words, row.export.metrics.performance_density)),
         ),
         (text("margin"), Box::new(|row| closest(words, &row.export))),
-        (text("rules"), Box::new(|row| row.export.rule_ids.join(", "))),
+        (
+            text("rules"),
+            Box::new(|row| row.export.rule_ids.join(", ")),
+        ),
     ];
-    Grid::of(words.of("report", "export"), columns, systems.iter().copied())
+    Grid::of(
+        words.of("report", "export"),
+        columns,
+        systems.iter().copied(),
+    )
 }
 
 /// How far a ratio is from one, as a factor; one when it may be on either side.
@@ -61,7 +85,10 @@ fn distance(margin: &Margin) -> f64 {
 }
 
 fn closest(words: &Words, verdict: &Verdict) -> String {
-    let closest = verdict.margins.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+    let closest = verdict
+        .margins
+        .iter()
+        .min_by(|a, b| distance(a).total_cmp(&distance(b)));
     closest.map_or_else(|| NONE.to_owned(), |found| margin(words, found))
 }
 
@@ -81,20 +108,44 @@ fn margin(words: &Words, margin: &Margin) -> String {
 fn details(words: &Words, row: &Row) -> String {
     let verdict = &row.export;
     let colon = words.of("format", "colon");
-    let summary = format!("{}{colon}{}", row.system_name, words.of("export-text", verdict.outcome.key()));
+    let summary = format!(
+        "{}{colon}{}",
+        row.system_name,
+        words.of("export-text", verdict.outcome.key())
+    );
     let mut out = format!("<details><summary>{}</summary>", escape(&summary));
     if verdict.possible.len() > 1 {
-        let names: Vec<String> = verdict.possible.iter().map(|outcome| words.of("export", outcome.key())).collect();
+        let names: Vec<String> = verdict
+            .possible
+            .iter()
+            .map(|outcome| words.of("export", outcome.key()))
+            .collect();
         let list = names.join(&words.of("format", "list"));
-        let _ = write!(out, "<p>{}</p>", escape(&words.fill("report.possible", [("outcomes", &list)])));
+        let _ = write!(
+            out,
+            "<p>{}</p>",
+            escape(&words.fill("report.possible", [("outcomes", &list)]))
+        );
     }
     if !verdict.missing_facts.is_empty() {
         let facts = verdict.missing_facts.join(&words.of("format", "comma"));
-        let _ = write!(out, "<p>{}</p>", escape(&words.fill("report.missing", [("facts", &facts)])));
+        let _ = write!(
+            out,
+            "<p>{}</p>",
+            escape(&words.fill("report.missing", [("facts", &facts)]))
+        );
     }
-    let margins: Vec<String> = verdict.margins.iter().map(|each| margin(words, each)).collect();
+    let margins: Vec<String> = verdict
+        .margins
+        .iter()
+        .map(|each| margin(words, each))
+        .collect();
     list(&mut out, &words.of("report", "margins"), &margins);
-    list(&mut out, &words.of("report", "open"), &verdict.open_conditions);
+    list(
+        &mut out,
+        &words.of("report", "open"),
+        &verdict.open_conditions,
+    );
     out.push_str(&grid_table(&trace(words, verdict)));
     out.push_str("</details>\n");
     out
@@ -112,7 +163,8 @@ fn list(out: &mut String, heading: &str, items: &[String]) {
 }
 
 fn trace(words: &Words, verdict: &Verdict) -> Grid {
-    let columns = ["trace-question", "trace-answer", "trace-rule"].map(|key| Column::text(words.of("column", key)));
+    let columns = ["trace-question", "trace-answer", "trace-rule"]
+        .map(|key| Column::text(words.of("column", key)));
     let answer = |holds: Truth| match holds {
         Truth::True => words.of("truth", "true"),
         Truth::False => words.of("truth", "false"),
@@ -127,5 +179,9 @@ fn trace(words: &Words, verdict: &Verdict) -> Grid {
             vec![step.statement.clone(), answer(step.holds), rule.join(": ")]
         })
         .collect();
-    Grid { title: words.of("report", "trace"), columns: columns.into(), rows }
+    Grid {
+        title: words.of("report", "trace"),
+        columns: columns.into(),
+        rows,
+    }
 }

@@ -13,11 +13,17 @@ pub(crate) struct Column {
 
 impl Column {
     pub(crate) const fn text(heading: String) -> Self {
-        Self { heading, numeric: false }
+        Self {
+            heading,
+            numeric: false,
+        }
     }
 
     pub(crate) const fn number(heading: String) -> Self {
-        Self { heading, numeric: true }
+        Self {
+            heading,
+            numeric: true,
+        }
     }
 }
 
@@ -37,8 +43,18 @@ pub(crate) type Filled<'a> = (Column, Box<dyn Fn(&Row) -> String + 'a>);
 
 impl Grid {
     /// A table of rows of the comparison.
-    pub(crate) fn of<'a>(title: String, columns: Vec<Filled>, rows: impl Iterator<Item = &'a Row>) -> Self {
-        let rows = rows.map(|row| columns.iter().map(|(_, cell)| cell(row)).collect()).collect();
-        Self { title, columns: columns.into_iter().map(|(column, _)| column).collect(), rows }
+    pub(crate) fn of<'a>(
+        title: String,
+        columns: Vec<Filled>,
+        rows: impl Iterator<Item = &'a Row>,
+    ) -> Self {
+        let rows = rows
+            .map(|row| columns.iter().map(|(_, cell)| cell(row)).collect())
+            .collect();
+        Self {
+            title,
+            columns: columns.into_iter().map(|(column, _)| column).collect(),
+            rows,
+        }
     }
 }

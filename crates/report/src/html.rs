@@ -27,7 +27,11 @@ pub fn html(comparison: &Comparison, language: Language) -> String {
         "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
         language.tag()
     );
-    let _ = write!(out, "<header><h1>{title}</h1>\n<p class=\"quiet\">{}</p></header>\n<main>\n", escape(&about(&words, comparison)));
+    let _ = write!(
+        out,
+        "<header><h1>{title}</h1>\n<p class=\"quiet\">{}</p></header>\n<main>\n",
+        escape(&about(&words, comparison))
+    );
     out.push_str(&answers(&words, comparison, &views));
     for (index, view) in views.iter().enumerate() {
         out.push_str(&section(&words, view, index));
@@ -46,7 +50,10 @@ fn answers(words: &Words, comparison: &Comparison, views: &[View]) -> String {
     for (index, view) in views.iter().enumerate() {
         let name = escape(&heading(words, view));
         let text = escape(&answer(words, comparison, view));
-        let _ = writeln!(out, "<p><a href=\"#workload-{index}\">{name}</a><br>{text}</p>");
+        let _ = writeln!(
+            out,
+            "<p><a href=\"#workload-{index}\">{name}</a><br>{text}</p>"
+        );
     }
     out.push_str("</div>\n");
     out
@@ -56,8 +63,16 @@ fn section(words: &Words, view: &View, index: usize) -> String {
     let name = escape(&heading(words, view));
     let mut out = format!("<section id=\"workload-{index}\"><h2>{name}</h2>\n");
     out.push_str(&figures(words, view));
-    for grid in [tables::results(words, view), tables::plans(words, view, true)] {
-        let _ = write!(out, "<h3>{}</h3>\n{}", escape(&grid.title), grid_table(&grid));
+    for grid in [
+        tables::results(words, view),
+        tables::plans(words, view, true),
+    ] {
+        let _ = write!(
+            out,
+            "<h3>{}</h3>\n{}",
+            escape(&grid.title),
+            grid_table(&grid)
+        );
     }
     let further = [
         tables::breakdown(words, view),
@@ -67,7 +82,12 @@ fn section(words: &Words, view: &View, index: usize) -> String {
         tables::metrics(words, view),
     ];
     for grid in further.into_iter().flatten() {
-        let _ = writeln!(out, "<details><summary>{}</summary>{}</details>", escape(&grid.title), grid_table(&grid));
+        let _ = writeln!(
+            out,
+            "<details><summary>{}</summary>{}</details>",
+            escape(&grid.title),
+            grid_table(&grid)
+        );
     }
     out.push_str("</section>\n");
     out
@@ -77,7 +97,11 @@ fn footer(words: &Words, comparison: &Comparison) -> String {
     let mut out = String::from("<footer>\n");
     let notes = notes::collected(words, comparison);
     if !notes.is_empty() {
-        let _ = write!(out, "<h2>{}</h2>\n<ul>\n", escape(&words.of("report", "notes")));
+        let _ = write!(
+            out,
+            "<h2>{}</h2>\n<ul>\n",
+            escape(&words.of("report", "notes"))
+        );
         let (colon, separator) = (words.of("format", "colon"), words.of("format", "list"));
         for (text, systems) in notes {
             let line = format!("{text}{colon}{}", systems.join(&separator));
@@ -86,7 +110,11 @@ fn footer(words: &Words, comparison: &Comparison) -> String {
         out.push_str("</ul>\n");
     }
     let lines = ["intervals", "sources"].map(|key| escape(&words.of("report", key)));
-    let _ = writeln!(out, "<p class=\"quiet\">{} {}</p>\n</footer>", lines[0], lines[1]);
+    let _ = writeln!(
+        out,
+        "<p class=\"quiet\">{} {}</p>\n</footer>",
+        lines[0], lines[1]
+    );
     out
 }
 
@@ -94,10 +122,16 @@ fn footer(words: &Words, comparison: &Comparison) -> String {
 pub(crate) fn grid_table(grid: &Grid) -> String {
     let class = |numeric: bool| if numeric { " class=\"n\"" } else { "" };
     let label = escape(&grid.title);
-    let mut out = format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>");
+    let mut out = format!(
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>"
+    );
     for column in &grid.columns {
         let heading = escape(&column.heading).replace('\n', "<br>");
-        let _ = write!(out, "<th scope=\"col\"{}>{heading}</th>", class(column.numeric));
+        let _ = write!(
+            out,
+            "<th scope=\"col\"{}>{heading}</th>",
+            class(column.numeric)
+        );
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in &grid.rows {

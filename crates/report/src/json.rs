@@ -21,7 +21,11 @@ pub fn json(comparison: &Comparison, language: Language) -> Result<String, Error
         .iter()
         .map(|(workload, held)| (workload.clone(), Value::String(words.statement(held))))
         .collect();
-    let rows: Result<Vec<Value>, Error> = comparison.rows.iter().map(|row| of_row(&words, row)).collect();
+    let rows: Result<Vec<Value>, Error> = comparison
+        .rows
+        .iter()
+        .map(|row| of_row(&words, row))
+        .collect();
     serde_json::to_string_pretty(&json!({
         "schema": 1,
         "title": title(comparison, language),
@@ -42,23 +46,50 @@ fn of_row(words: &Words, row: &Row) -> Result<Value, Error> {
     put("workload", json!(row.workload));
     put("kind", json!(row.kind));
     put("chips", json!(row.chips));
-    put("chips_used", json!(outcome.map(|outcome| outcome.chips_used)));
+    put(
+        "chips_used",
+        json!(outcome.map(|outcome| outcome.chips_used)),
+    );
     put("feasible", json!(outcome.is_some()));
-    put("reason", json!(row.reason.as_ref().map(|reason| words.statement(reason))));
-    put("reason_key", json!(row.reason.as_ref().map(|reason| reason.key)));
+    put(
+        "reason",
+        json!(row.reason.as_ref().map(|reason| words.statement(reason))),
+    );
+    put(
+        "reason_key",
+        json!(row.reason.as_ref().map(|reason| reason.key)),
+    );
     put("plan", outcome.map_or(Value::Null, plan));
-    put("metrics", outcome.map_or(Value::Null, |outcome| json!(outcome.metrics)));
-    put("interval", outcome.map_or(Value::Null, |outcome| interval(row, outcome)));
-    put("breakdown", listed(outcome, |o| pairs(&o.breakdown, "part", "seconds")));
-    put("memory", listed(outcome, |o| pairs(&o.memory, "use", "bytes")));
+    put(
+        "metrics",
+        outcome.map_or(Value::Null, |outcome| json!(outcome.metrics)),
+    );
+    put(
+        "interval",
+        outcome.map_or(Value::Null, |outcome| interval(row, outcome)),
+    );
+    put(
+        "breakdown",
+        listed(outcome, |o| pairs(&o.breakdown, "part", "seconds")),
+    );
+    put(
+        "memory",
+        listed(outcome, |o| pairs(&o.memory, "use", "bytes")),
+    );
     put("chokepoint", outcome.map_or(Value::Null, chokepoint));
     put("elasticities", listed(outcome, elasticities));
-    put("alternatives", listed(outcome, |o| pairs(&o.alternatives, "plan", "relative_rate")));
+    put(
+        "alternatives",
+        listed(outcome, |o| pairs(&o.alternatives, "plan", "relative_rate")),
+    );
     put("cost", cost(row));
     put("power", power(row));
     put("network", network(row));
     put("export", export(words, &row.export)?);
-    let notes: Vec<String> = notes::of_row(row).iter().map(|note| words.statement(note)).collect();
+    let notes: Vec<String> = notes::of_row(row)
+        .iter()
+        .map(|note| words.statement(note))
+        .collect();
     put("notes", json!(notes));
     Ok(Value::Object(object))
 }
@@ -69,12 +100,17 @@ fn listed(outcome: Option<&Outcome>, list: impl Fn(&Outcome) -> Vec<Value>) -> V
 }
 
 fn pairs<T: serde::Serialize>(list: &[(T, f64)], name: &str, value: &str) -> Vec<Value> {
-    list.iter().map(|(key, number)| json!({ name: key, value: number })).collect()
+    list.iter()
+        .map(|(key, number)| json!({ name: key, value: number }))
+        .collect()
 }
 
 fn plan(outcome: &Outcome) -> Value {
-    let mut fields: Map<String, Value> =
-        outcome.plan_fields.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    let mut fields: Map<String, Value> = outcome
+        .plan_fields
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.clone()))
+        .collect();
     fields.insert("text".to_owned(), json!(outcome.plan));
     Value::Object(fields)
 }
@@ -85,14 +121,15 @@ fn interval(row: &Row, outcome: &Outcome) -> Value {
 }
 
 fn elasticities(outcome: &Outcome) -> Vec<Value> {
-    let each = |(resource, elasticity): &(chokepoint_engine::Resource, f64)| {
-        json!({ "resource": resource.key(), "elasticity": elasticity })
-    };
+    let each = |(resource, elasticity): &(chokepoint_engine::Resource, f64)| json!({ "resource": resource.key(), "elasticity": elasticity });
     outcome.elasticities.iter().map(each).collect()
 }
 
 fn chokepoint(outcome: &Outcome) -> Value {
-    elasticities(outcome).into_iter().next().unwrap_or(Value::Null)
+    elasticities(outcome)
+        .into_iter()
+        .next()
+        .unwrap_or(Value::Null)
 }
 
 fn cost(row: &Row) -> Value {
@@ -141,7 +178,11 @@ fn network(row: &Row) -> Value {
 }
 
 fn export(words: &Words, verdict: &Verdict) -> Result<Value, Error> {
-    let possible: Vec<&str> = verdict.possible.iter().map(|outcome| outcome.key()).collect();
+    let possible: Vec<&str> = verdict
+        .possible
+        .iter()
+        .map(|outcome| outcome.key())
+        .collect();
     Ok(json!({
         "verdict": verdict.outcome.key(),
         "on": verdict.as_of.to_string(),

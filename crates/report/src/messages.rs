@@ -50,7 +50,9 @@ impl Messages {
     /// could not, reports would show keys.
     #[must_use]
     pub fn load() -> Self {
-        Self { sections: toml::from_str(CATALOGUE).unwrap_or_default() }
+        Self {
+            sections: toml::from_str(CATALOGUE).unwrap_or_default(),
+        }
     }
 
     /// The text of a key such as `part.gemm`; the key itself where the catalogue has none.
@@ -80,8 +82,11 @@ impl Messages {
     #[must_use]
     pub fn statement(&self, statement: &Statement, language: Language) -> String {
         let key = format!("statement.{}", statement.key);
-        let arguments: Vec<(&str, &str)> =
-            statement.arguments.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let arguments: Vec<(&str, &str)> = statement
+            .arguments
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
         filled(self.text(&key, language), &arguments)
     }
 
@@ -90,7 +95,9 @@ impl Messages {
     pub fn keys(&self) -> Vec<String> {
         self.sections
             .iter()
-            .flat_map(|(section, messages)| messages.keys().map(move |name| format!("{section}.{name}")))
+            .flat_map(|(section, messages)| {
+                messages.keys().map(move |name| format!("{section}.{name}"))
+            })
             .collect()
     }
 }
@@ -124,7 +131,10 @@ pub(crate) struct Words {
 
 impl Words {
     pub(crate) fn new(language: Language) -> Self {
-        Self { messages: Messages::load(), language }
+        Self {
+            messages: Messages::load(),
+            language,
+        }
     }
 
     pub(crate) fn get(&self, key: &str) -> String {
@@ -134,7 +144,11 @@ impl Words {
     pub(crate) fn of(&self, section: &str, name: &str) -> String {
         let key = format!("{section}.{name}");
         let text = self.messages.text(&key, self.language);
-        if text == key { name.to_owned() } else { text.to_owned() }
+        if text == key {
+            name.to_owned()
+        } else {
+            text.to_owned()
+        }
     }
 
     pub(crate) fn fill<const N: usize>(&self, key: &str, arguments: [(&str, &str); N]) -> String {
@@ -181,25 +195,48 @@ mod tests {
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
     const PARTS: [&str; 14] = [
-        "gemm", "expert_gemm", "attention", "elementwise", "head", "recompute", "tensor_parallel",
-        "context_parallel", "expert_parallel", "pipeline_transfer", "pipeline_bubble",
-        "data_parallel", "optimizer", "overhead",
+        "gemm",
+        "expert_gemm",
+        "attention",
+        "elementwise",
+        "head",
+        "recompute",
+        "tensor_parallel",
+        "context_parallel",
+        "expert_parallel",
+        "pipeline_transfer",
+        "pipeline_bubble",
+        "data_parallel",
+        "optimizer",
+        "overhead",
     ];
 
     /// Keys of metrics in `chokepoint-engine`.
     const METRICS: [&str; 23] = crate::records::METRICS;
 
     fn placeholders(text: &str) -> BTreeSet<&str> {
-        text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
+        text.split('{')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('}'))
+            .map(|(name, _)| name)
+            .collect()
     }
 
     #[test]
     fn the_catalogue_reads_and_both_languages_take_the_same_arguments() {
-        let sections: BTreeMap<String, BTreeMap<String, Message>> = toml::from_str(CATALOGUE).unwrap();
+        let sections: BTreeMap<String, BTreeMap<String, Message>> =
+            toml::from_str(CATALOGUE).unwrap();
         for (section, messages) in &sections {
             for (name, message) in messages {
-                assert!(section == "format" || !message.en.is_empty() && !message.zh.is_empty(), "{section}.{name}");
-                assert_eq!(placeholders(&message.en), placeholders(&message.zh), "{section}.{name}");
+                assert!(
+                    section == "format" || !message.en.is_empty() && !message.zh.is_empty(),
+                    "{section}.{name}"
+                );
+                assert_eq!(
+                    placeholders(&message.en),
+                    placeholders(&message.zh),
+                    "{section}.{name}"
+                );
             }
         }
     }
@@ -227,8 +264,14 @@ mod tests {
             assert!(known.contains(&key), "{key}");
         }
         for (key, arguments) in STATEMENTS {
-            let text = messages.text(&format!("statement.{key}"), Language::En).to_owned();
-            assert_eq!(placeholders(&text), arguments.iter().copied().collect(), "{key}");
+            let text = messages
+                .text(&format!("statement.{key}"), Language::En)
+                .to_owned();
+            assert_eq!(
+                placeholders(&text),
+                arguments.iter().copied().collect(),
+                "{key}"
+            );
         }
     }
 
@@ -237,9 +280,16 @@ mod tests {
         assert_eq!(filled("a {x} {y} {", &[("x", "{y}")]), "a {y} {y} {");
         let statement = Statement::new("no-price", [("book", "retail-2025".to_owned())]);
         let messages = Messages::load();
-        assert!(messages.statement(&statement, Language::Zh).contains("retail-2025"));
+        assert!(
+            messages
+                .statement(&statement, Language::Zh)
+                .contains("retail-2025")
+        );
         assert_eq!(messages.text("no.such", Language::En), "no.such");
         let strange = Statement::new("no-such", []);
-        assert_eq!(messages.statement(&strange, Language::En), "statement.no-such");
+        assert_eq!(
+            messages.statement(&strange, Language::En),
+            "statement.no-such"
+        );
     }
 }

@@ -19,10 +19,13 @@ pub(crate) fn collected(words: &Words, comparison: &Comparison) -> Vec<(String, 
     for row in &comparison.rows {
         for statement in of_row(row) {
             let text = words.statement(&statement);
-            let place = notes.iter().position(|(known, _)| *known == text).unwrap_or_else(|| {
-                notes.push((text, Vec::new()));
-                notes.len() - 1
-            });
+            let place = notes
+                .iter()
+                .position(|(known, _)| *known == text)
+                .unwrap_or_else(|| {
+                    notes.push((text, Vec::new()));
+                    notes.len() - 1
+                });
             let systems = &mut notes[place].1;
             if !systems.contains(&row.system_name) {
                 systems.push(row.system_name.clone());

@@ -23,7 +23,9 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
     if value.abs() < f64::MIN_POSITIVE {
         return "0".to_owned();
     }
-    let Some((value, exponent)) = rounded(value, digits) else { return NONE.to_owned() };
+    let Some((value, exponent)) = rounded(value, digits) else {
+        return NONE.to_owned();
+    };
     let kept = i32::try_from(digits).unwrap_or(3) - 1 - exponent;
     let decimals = usize::try_from(kept.max(0)).unwrap_or(0).min(9);
     separated(&format!("{value:.decimals$}"))
@@ -31,7 +33,11 @@ pub(crate) fn significant(value: f64, digits: usize) -> String {
 
 /// A number with a fixed number of decimals and separators of thousands.
 pub(crate) fn fixed(value: f64, decimals: usize) -> String {
-    if value.is_finite() { separated(&format!("{value:.decimals$}")) } else { NONE.to_owned() }
+    if value.is_finite() {
+        separated(&format!("{value:.decimals$}"))
+    } else {
+        NONE.to_owned()
+    }
 }
 
 /// A count in full.
@@ -40,8 +46,12 @@ pub(crate) fn count(value: u64) -> String {
 }
 
 fn separated(text: &str) -> String {
-    let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
-    let (whole, fraction) = text.split_once('.').map_or((text, None), |(w, f)| (w, Some(f)));
+    let (sign, text) = text
+        .strip_prefix('-')
+        .map_or(("", text), |rest| ("-", rest));
+    let (whole, fraction) = text
+        .split_once('.')
+        .map_or((text, None), |(w, f)| (w, Some(f)));
     let mut out = String::from(sign);
     for (index, digit) in whole.chars().enumerate() {
         if index > 0 && (whole.len() - index).is_multiple_of(3) {
@@ -68,9 +78,13 @@ pub(crate) fn fact(words: &Words, value: Fact<f64>) -> String {
         Fact::Range(low, high) if high.is_infinite() => {
             words.fill("report.at-least", [("low", &significant(low, 4))])
         }
-        Fact::Range(low, high) => {
-            words.fill("report.range", [("low", &significant(low, 4)), ("high", &significant(high, 4))])
-        }
+        Fact::Range(low, high) => words.fill(
+            "report.range",
+            [
+                ("low", &significant(low, 4)),
+                ("high", &significant(high, 4)),
+            ],
+        ),
         Fact::Unknown => words.get("report.unknown"),
     }
 }
@@ -83,7 +97,10 @@ pub(crate) fn tenths_of_percent(parts: &[f64]) -> Vec<u32> {
         return vec![0; parts.len()];
     }
     let exact: Vec<f64> = parts.iter().map(|part| part / whole * 1000.0).collect();
-    let mut shares: Vec<u32> = exact.iter().map(|value| value.max(0.0).floor() as u32).collect();
+    let mut shares: Vec<u32> = exact
+        .iter()
+        .map(|value| value.max(0.0).floor() as u32)
+        .collect();
     let mut order: Vec<usize> = (0..parts.len()).collect();
     let remainder = |index: usize| exact[index] - exact[index].floor();
     order.sort_by(|&a, &b| remainder(b).total_cmp(&remainder(a)).then(a.cmp(&b)));
@@ -126,8 +143,17 @@ mod tests {
 
     #[test]
     fn shares_sum_to_the_whole() {
-        for parts in [vec![1.0, 1.0, 1.0], vec![0.333, 0.333, 0.334, 1e-9], vec![5.0], vec![2.0; 7]] {
-            assert_eq!(tenths_of_percent(&parts).iter().sum::<u32>(), 1000, "{parts:?}");
+        for parts in [
+            vec![1.0, 1.0, 1.0],
+            vec![0.333, 0.333, 0.334, 1e-9],
+            vec![5.0],
+            vec![2.0; 7],
+        ] {
+            assert_eq!(
+                tenths_of_percent(&parts).iter().sum::<u32>(),
+                1000,
+                "{parts:?}"
+            );
         }
         assert_eq!(tenths_of_percent(&[0.0, 0.0]), [0, 0]);
         assert_eq!(tenths_of_percent(&[]), Vec::<u32>::new());

@@ -48,7 +48,11 @@ mod tests {
     fn luminance(colour: &str) -> f64 {
         let channel = |at: usize| {
             let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
-            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
         };
         0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
     }
@@ -56,9 +60,20 @@ mod tests {
     #[test]
     fn text_on_every_fill_reaches_level_aa() {
         let keys = [
-            "gemm", "expert_gemm", "attention", "elementwise", "head", "recompute", "tensor_parallel",
-            "context_parallel", "expert_parallel", "pipeline_transfer", "pipeline_bubble",
-            "data_parallel", "optimizer", "overhead",
+            "gemm",
+            "expert_gemm",
+            "attention",
+            "elementwise",
+            "head",
+            "recompute",
+            "tensor_parallel",
+            "context_parallel",
+            "expert_parallel",
+            "pipeline_transfer",
+            "pipeline_bubble",
+            "data_parallel",
+            "optimizer",
+            "overhead",
         ];
         for key in keys {
             let paint = of(key);

@@ -56,17 +56,32 @@ pub fn csv(comparison: &Comparison, language: Language) -> Result<String, Error>
         }
         writer.write_record(cells.iter().map(|(_, value)| value))?;
     }
-    let bytes = writer.into_inner().map_err(|error| Error::from(error.into_error()))?;
-    String::from_utf8(bytes).map_err(|error| Error::from(io::Error::new(io::ErrorKind::InvalidData, error)))
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::from(error.into_error()))?;
+    String::from_utf8(bytes)
+        .map_err(|error| Error::from(io::Error::new(io::ErrorKind::InvalidData, error)))
 }
 
 /// Names of a list over all results, in the order of first appearance.
 fn breakdown_keys(comparison: &Comparison) -> Vec<&'static str> {
-    distinct(comparison.rows.iter().filter_map(|row| row.outcome.as_ref()).flat_map(|o| &o.breakdown))
+    distinct(
+        comparison
+            .rows
+            .iter()
+            .filter_map(|row| row.outcome.as_ref())
+            .flat_map(|o| &o.breakdown),
+    )
 }
 
 fn memory_keys(comparison: &Comparison) -> Vec<&'static str> {
-    distinct(comparison.rows.iter().filter_map(|row| row.outcome.as_ref()).flat_map(|o| &o.memory))
+    distinct(
+        comparison
+            .rows
+            .iter()
+            .filter_map(|row| row.outcome.as_ref())
+            .flat_map(|o| &o.memory),
+    )
 }
 
 fn distinct<'a>(list: impl Iterator<Item = &'a (&'static str, f64)>) -> Vec<&'static str> {
@@ -85,7 +100,10 @@ fn cells(words: &Words, row: &Row, keys: &(Vec<&'static str>, Vec<&'static str>)
     money(&mut cells, row);
     power_and_network(&mut cells, row);
     export(&mut cells, row);
-    let notes: Vec<String> = notes::of_row(row).iter().map(|note| words.statement(note)).collect();
+    let notes: Vec<String> = notes::of_row(row)
+        .iter()
+        .map(|note| words.statement(note))
+        .collect();
     put(&mut cells, "notes", notes.join(" | "));
     cells
 }
@@ -96,7 +114,13 @@ fn put(cells: &mut Cells, key: &str, value: String) {
 
 /// A number in its shortest form that reads back the same; empty where there is none.
 fn number(cells: &mut Cells, key: &str, value: Option<f64>) {
-    put(cells, key, value.filter(|value| value.is_finite()).map_or_else(String::new, |value| value.to_string()));
+    put(
+        cells,
+        key,
+        value
+            .filter(|value| value.is_finite())
+            .map_or_else(String::new, |value| value.to_string()),
+    );
 }
 
 fn identity(words: &Words, row: &Row) -> Cells {
@@ -107,10 +131,24 @@ fn identity(words: &Words, row: &Row) -> Cells {
     put(&mut cells, "workload", row.workload.clone());
     put(&mut cells, "kind", kind_key(row.kind).to_owned());
     put(&mut cells, "chips", row.chips.to_string());
-    put(&mut cells, "chips_used", outcome.map_or_else(String::new, |outcome| outcome.chips_used.to_string()));
+    put(
+        &mut cells,
+        "chips_used",
+        outcome.map_or_else(String::new, |outcome| outcome.chips_used.to_string()),
+    );
     put(&mut cells, "feasible", outcome.is_some().to_string());
-    put(&mut cells, "reason", row.reason.as_ref().map_or_else(String::new, |reason| words.statement(reason)));
-    put(&mut cells, "plan", outcome.map_or_else(String::new, |outcome| outcome.plan.clone()));
+    put(
+        &mut cells,
+        "reason",
+        row.reason
+            .as_ref()
+            .map_or_else(String::new, |reason| words.statement(reason)),
+    );
+    put(
+        &mut cells,
+        "plan",
+        outcome.map_or_else(String::new, |outcome| outcome.plan.clone()),
+    );
     cells
 }
 
@@ -119,13 +157,37 @@ fn performance(cells: &mut Cells, row: &Row, keys: &(Vec<&'static str>, Vec<&'st
     for key in METRICS {
         number(cells, key, outcome.and_then(|outcome| metric(outcome, key)));
     }
-    put(cells, "interval_metric", outcome.map_or_else(String::new, |_| interval_metric(row.kind).to_owned()));
-    number(cells, "interval_low", outcome.map(|outcome| outcome.interval.0));
-    number(cells, "interval_high", outcome.map(|outcome| outcome.interval.1));
+    put(
+        cells,
+        "interval_metric",
+        outcome.map_or_else(String::new, |_| interval_metric(row.kind).to_owned()),
+    );
+    number(
+        cells,
+        "interval_low",
+        outcome.map(|outcome| outcome.interval.0),
+    );
+    number(
+        cells,
+        "interval_high",
+        outcome.map(|outcome| outcome.interval.1),
+    );
     let chokepoint = outcome.and_then(|outcome| outcome.elasticities.first());
-    put(cells, "chokepoint", chokepoint.map_or_else(String::new, |(resource, _)| resource.key().to_owned()));
-    number(cells, "chokepoint_elasticity", chokepoint.map(|(_, elasticity)| *elasticity));
-    let named = |list: &[(&str, f64)], key: &str| list.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
+    put(
+        cells,
+        "chokepoint",
+        chokepoint.map_or_else(String::new, |(resource, _)| resource.key().to_owned()),
+    );
+    number(
+        cells,
+        "chokepoint_elasticity",
+        chokepoint.map(|(_, elasticity)| *elasticity),
+    );
+    let named = |list: &[(&str, f64)], key: &str| {
+        list.iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, value)| *value)
+    };
     for key in &keys.0 {
         let value = outcome.and_then(|outcome| named(&outcome.breakdown, key));
         number(cells, &format!("{key}_seconds"), value);
@@ -145,32 +207,73 @@ fn money(cells: &mut Cells, row: &Row) {
     number(cells, "optics_usd", capital.map(|cost| cost.optics.get()));
     let outcome = row.outcome.as_ref();
     let hourly = outcome.and_then(|outcome| outcome.hourly);
-    number(cells, "usd_per_chip_hour", hourly.map(|cost| cost.total.get()));
+    number(
+        cells,
+        "usd_per_chip_hour",
+        hourly.map(|cost| cost.total.get()),
+    );
     let parts = outcome.and_then(cost_parts);
-    for (index, key) in ["capital", "colocation", "electricity", "maintenance", "staff"].iter().enumerate() {
-        number(cells, &format!("{key}_usd_per_chip_hour"), parts.map(|parts| parts[index].1));
+    for (index, key) in [
+        "capital",
+        "colocation",
+        "electricity",
+        "maintenance",
+        "staff",
+    ]
+    .iter()
+    .enumerate()
+    {
+        number(
+            cells,
+            &format!("{key}_usd_per_chip_hour"),
+            parts.map(|parts| parts[index].1),
+        );
     }
 }
 
 fn power_and_network(cells: &mut Cells, row: &Row) {
     let (power, parts) = (&row.power, &row.parts);
     number(cells, "chip_design_watts", Some(power.chip.get()));
-    number(cells, "host_watts", (!power.host_unknown).then(|| power.host.get()));
-    number(cells, "network_watts", parts.power.map(|_| power.network.get()));
-    number(cells, "provisioned_watts_per_chip", Some(power.provisioned.get()));
-    number(cells, "provisioned_watts", Some(power.provisioned.get() * row.chips as f64));
+    number(
+        cells,
+        "host_watts",
+        (!power.host_unknown).then(|| power.host.get()),
+    );
+    number(
+        cells,
+        "network_watts",
+        parts.power.map(|_| power.network.get()),
+    );
+    number(
+        cells,
+        "provisioned_watts_per_chip",
+        Some(power.provisioned.get()),
+    );
+    number(
+        cells,
+        "provisioned_watts",
+        Some(power.provisioned.get() * row.chips as f64),
+    );
     put(cells, "network_tiers", parts.tiers.to_string());
     put(cells, "switches", parts.switches.to_string());
     put(cells, "links", parts.links.to_string());
     put(cells, "optical_modules", parts.modules.to_string());
-    put(cells, "domain_optical_modules", row.domain_modules.to_string());
+    put(
+        cells,
+        "domain_optical_modules",
+        row.domain_modules.to_string(),
+    );
 }
 
 fn export(cells: &mut Cells, row: &Row) {
     let verdict = &row.export;
     put(cells, "export_verdict", verdict.outcome.key().to_owned());
     put(cells, "export_on", verdict.as_of.to_string());
-    put(cells, "export_eccn", verdict.eccn.clone().unwrap_or_default());
+    put(
+        cells,
+        "export_eccn",
+        verdict.eccn.clone().unwrap_or_default(),
+    );
     put(cells, "export_rules", verdict.rule_ids.join(" "));
     let (low, high) = verdict.metrics.tpp.bounds();
     number(cells, "tpp_low", Some(low));

@@ -57,7 +57,10 @@ impl Drawing {
     /// A line of a class.
     pub(crate) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
         let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(place);
-        let _ = write!(self.body, "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>");
+        let _ = write!(
+            self.body,
+            "<line class=\"{class}\" x1=\"{x1}\" y1=\"{y1}\" x2=\"{x2}\" y2=\"{y2}\"/>"
+        );
     }
 
     /// A text of a class.
@@ -98,7 +101,11 @@ impl Drawing {
 fn place(value: f64) -> String {
     let text = format!("{value:.1}");
     let text = text.strip_suffix(".0").unwrap_or(&text);
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Ticks of an axis from zero at 1, 2 or 5 times a power of ten: at most `most` steps, the last
@@ -108,14 +115,20 @@ pub(crate) fn ticks(highest: f64, most: usize) -> Vec<f64> {
         return vec![0.0, 1.0];
     }
     let text = format!("{highest:e}");
-    let exponent: i32 = text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let exponent: i32 = text
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
     let most = most.max(1) as f64;
-    let candidates = (exponent - 3..=exponent + 1).flat_map(|power| [1, 2, 5].map(|digit| (digit, power)));
+    let candidates =
+        (exponent - 3..=exponent + 1).flat_map(|power| [1, 2, 5].map(|digit| (digit, power)));
     for (digit, power) in candidates {
         let step: f64 = format!("{digit}e{power}").parse().unwrap_or(highest);
         let steps = (highest / step - 1e-9).ceil();
         if steps <= most {
-            return (0..=steps as u32).map(|index| f64::from(index) * step).collect();
+            return (0..=steps as u32)
+                .map(|index| f64::from(index) * step)
+                .collect();
         }
     }
     vec![0.0, highest]
@@ -123,7 +136,9 @@ pub(crate) fn ticks(highest: f64, most: usize) -> Vec<f64> {
 
 /// Width of a text in units of its size: wide characters count one, others a little over a half.
 pub(crate) fn text_width(text: &str) -> f64 {
-    text.chars().map(|character| if character >= '\u{1100}' { 1.0 } else { 0.56 }).sum()
+    text.chars()
+        .map(|character| if character >= '\u{1100}' { 1.0 } else { 0.56 })
+        .sum()
 }
 
 #[cfg(test)]
@@ -132,7 +147,10 @@ mod tests {
 
     #[test]
     fn escaping() {
-        assert_eq!(escape("<script>'a' & \"b\"</script>"), "&lt;script&gt;&#39;a&#39; &amp; &quot;b&quot;&lt;/script&gt;");
+        assert_eq!(
+            escape("<script>'a' & \"b\"</script>"),
+            "&lt;script&gt;&#39;a&#39; &amp; &quot;b&quot;&lt;/script&gt;"
+        );
         assert_eq!(escape("a\u{0}b"), "a\u{fffd}b");
     }
 
@@ -147,7 +165,10 @@ mod tests {
                 let highest: f64 = format!("{factor}e{exponent}").parse().unwrap();
                 let ticks = ticks(highest, 5);
                 assert!(ticks.len() >= 2 && ticks.len() <= 6, "{highest} {ticks:?}");
-                assert!(ticks.last().unwrap() * (1.0 + 1e-6) >= highest, "{highest} {ticks:?}");
+                assert!(
+                    ticks.last().unwrap() * (1.0 + 1e-6) >= highest,
+                    "{highest} {ticks:?}"
+                );
             }
         }
     }

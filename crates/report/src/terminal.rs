@@ -31,7 +31,14 @@ pub fn table(comparison: &Comparison, language: Language, width: Option<u16>) ->
         line(&mut out, &words.of("report", "notes"));
         let separator = words.of("format", "list");
         for (text, systems) in notes {
-            line(&mut out, &format!("- {text}{}{}", words.of("format", "colon"), systems.join(&separator)));
+            line(
+                &mut out,
+                &format!(
+                    "- {text}{}{}",
+                    words.of("format", "colon"),
+                    systems.join(&separator)
+                ),
+            );
         }
     }
     line(&mut out, "");
@@ -64,9 +71,15 @@ pub(crate) fn about(words: &Words, comparison: &Comparison) -> String {
 
 /// What a workload is called, with what is held equal.
 pub(crate) fn heading(words: &Words, view: &View) -> String {
-    let held = view.held.map(|held| words.statement(held)).unwrap_or_default();
+    let held = view
+        .held
+        .map(|held| words.statement(held))
+        .unwrap_or_default();
     let kind = words.of("report", view.kind_key());
-    words.fill("report.heading", [("workload", view.id), ("kind", &kind), ("held", &held)])
+    words.fill(
+        "report.heading",
+        [("workload", view.id), ("kind", &kind), ("held", &held)],
+    )
 }
 
 fn workload(out: &mut String, words: &Words, comparison: &Comparison, view: &View, width: u16) {
@@ -75,7 +88,11 @@ fn workload(out: &mut String, words: &Words, comparison: &Comparison, view: &Vie
     line(out, &answer(words, comparison, view));
     let results = tables::results(words, view);
     line(out, &drawn(&results, width));
-    let further = [Some(tables::plans(words, view, false)), tables::breakdown(words, view), tables::cost(words, view)];
+    let further = [
+        Some(tables::plans(words, view, false)),
+        tables::breakdown(words, view),
+        tables::cost(words, view),
+    ];
     for grid in further.into_iter().flatten() {
         line(out, &grid.title);
         line(out, &drawn(&grid, width));
@@ -90,14 +107,27 @@ fn line(out: &mut String, text: &str) {
 /// Draws a table with light borders.
 pub(crate) fn drawn(grid: &Grid, width: u16) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    let side = |numeric| if numeric { CellAlignment::Right } else { CellAlignment::Left };
+    table
+        .load_style(UTF8_BORDERS_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
+    let side = |numeric| {
+        if numeric {
+            CellAlignment::Right
+        } else {
+            CellAlignment::Left
+        }
+    };
     table.set_header(
-        grid.columns.iter().map(|column| Cell::new(&column.heading).set_alignment(side(column.numeric))),
+        grid.columns
+            .iter()
+            .map(|column| Cell::new(&column.heading).set_alignment(side(column.numeric))),
     );
     for row in &grid.rows {
         table.add_row(
-            row.iter().zip(&grid.columns).map(|(cell, column)| Cell::new(cell).set_alignment(side(column.numeric))),
+            row.iter()
+                .zip(&grid.columns)
+                .map(|(cell, column)| Cell::new(cell).set_alignment(side(column.numeric))),
         );
     }
     table.to_string()

@@ -2,6 +2,8 @@
 
 use chokepoint_engine::{Comparison, Kind, Outcome, Resource, Row, Statement};
 
+use crate::number::tenths_of_percent;
+
 /// The rows of one workload.
 #[derive(Debug, Clone)]
 pub(crate) struct View<'a> {
@@ -33,7 +35,11 @@ pub(crate) fn views(comparison: &Comparison) -> Vec<View<'_>> {
             None => views.push(View {
                 id: &row.workload,
                 kind: row.kind,
-                held: comparison.held.iter().find(|(id, _)| *id == row.workload).map(|(_, held)| held),
+                held: comparison
+                    .held
+                    .iter()
+                    .find(|(id, _)| *id == row.workload)
+                    .map(|(_, held)| held),
                 rows: vec![row],
             }),
         }
@@ -44,7 +50,9 @@ pub(crate) fn views(comparison: &Comparison) -> Vec<View<'_>> {
 impl<'a> View<'a> {
     /// Rows with a result.
     pub(crate) fn feasible(&self) -> impl Iterator<Item = (&'a Row, &'a Outcome)> {
-        self.rows.iter().filter_map(|row| Some((*row, row.outcome.as_ref()?)))
+        self.rows
+            .iter()
+            .filter_map(|row| Some((*row, row.outcome.as_ref()?)))
     }
 
     /// What systems are ranked by.
@@ -76,17 +84,40 @@ impl<'a> View<'a> {
         kind_key(self.kind)
     }
 
-    /// Keys of the parts of time that are not zero everywhere, in the order of printing.
-    pub(crate) fn parts(&self) -> Vec<&'static str> {
+    /// Keys of all parts of time, in the order of printing.
+    fn all_parts(&self) -> Vec<&'static str> {
         let mut keys = Vec::new();
         for (_, outcome) in self.feasible() {
             for (key, _) in &outcome.breakdown {
-                if !keys.contains(key) && self.feasible().any(|(_, other)| part(other, key) > 0.0) {
+                if !keys.contains(key) {
                     keys.push(*key);
                 }
             }
         }
         keys
+    }
+
+    /// Parts of time that are at least a twentieth of a percent somewhere, and for each result
+    /// their shares in tenths of a percent, which sum to the whole.
+    pub(crate) fn shares(&self) -> (Vec<&'static str>, Vec<Vec<u32>>) {
+        let keys = self.all_parts();
+        let times = |outcome| {
+            keys.iter()
+                .map(|key| part(outcome, key))
+                .collect::<Vec<f64>>()
+        };
+        let shares: Vec<Vec<u32>> = self
+            .feasible()
+            .map(|(_, outcome)| tenths_of_percent(&times(outcome)))
+            .collect();
+        let shown: Vec<usize> = (0..keys.len())
+            .filter(|&index| shares.iter().any(|row| row[index] > 0))
+            .collect();
+        let of_row = |row: &Vec<u32>| shown.iter().map(|&index| row[index]).collect();
+        (
+            shown.iter().map(|&index| keys[index]).collect(),
+            shares.iter().map(of_row).collect(),
+        )
     }
 
     /// The 80% interval of the rate of all chips.
@@ -126,7 +157,12 @@ pub(crate) fn metric(outcome: &Outcome, key: &str) -> Option<f64> {
 
 /// Seconds of a part of a result.
 pub(crate) fn part(outcome: &Outcome, key: &str) -> f64 {
-    outcome.breakdown.iter().filter(|(name, _)| *name == key).map(|(_, time)| time).sum()
+    outcome
+        .breakdown
+        .iter()
+        .filter(|(name, _)| *name == key)
+        .map(|(_, time)| time)
+        .sum()
 }
 
 /// All resources, in the order of printing.

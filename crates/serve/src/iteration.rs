@@ -78,7 +78,9 @@ impl Parts {
 
     /// All parts with their seconds.
     pub fn iter(&self) -> impl Iterator<Item = (Part, Seconds)> + '_ {
-        Part::ALL.into_iter().map(|part| (part, Seconds::new(self.0[part as usize])))
+        Part::ALL
+            .into_iter()
+            .map(|part| (part, Seconds::new(self.0[part as usize])))
     }
 }
 
@@ -122,14 +124,33 @@ impl Iteration {
 }
 
 /// One token of each of `batch` sequences on every attention group.
-pub(crate) fn decode(case: &Case, layout: &Layout, format: NumberFormat, batch: u64, context: f64) -> Iteration {
-    run(case, layout, format, Phase::Decode { batch: batch as f64, context }, batch as f64)
+pub(crate) fn decode(
+    case: &Case,
+    layout: &Layout,
+    format: NumberFormat,
+    batch: u64,
+    context: f64,
+) -> Iteration {
+    run(
+        case,
+        layout,
+        format,
+        Phase::Decode {
+            batch: batch as f64,
+            context,
+        },
+        batch as f64,
+    )
 }
 
 /// `batch` whole prompts on every attention group.
 pub(crate) fn prefill(case: &Case, layout: &Layout, format: NumberFormat, batch: u64) -> Iteration {
     let new_tokens = case.workload.input as f64;
-    let phase = Phase::Prefill { batch: batch as f64, new_tokens, past: 0.0 };
+    let phase = Phase::Prefill {
+        batch: batch as f64,
+        new_tokens,
+        past: 0.0,
+    };
     run(case, layout, format, phase, batch as f64 * new_tokens)
 }
 
@@ -137,9 +158,18 @@ pub(crate) fn prefill(case: &Case, layout: &Layout, format: NumberFormat, batch:
 fn run(case: &Case, layout: &Layout, format: NumberFormat, phase: Phase, rows: f64) -> Iteration {
     let architecture = case.architecture;
     let shard = Shard::serving(layout.tp, layout.ep).with_imbalance(case.workload.imbalance);
-    let mut sum = Sum { case, format, iteration: Iteration::default(), variance: 0.0 };
+    let mut sum = Sum {
+        case,
+        format,
+        iteration: Iteration::default(),
+        variance: 0.0,
+    };
     for kind in 0..architecture.kinds.len() {
-        let count = architecture.layers.iter().filter(|layer| **layer == kind).count() as f64;
+        let count = architecture
+            .layers
+            .iter()
+            .filter(|layer| **layer == kind)
+            .count() as f64;
         for operator in layer_operators(architecture, kind, phase, &shard) {
             sum.operator(&operator, None, count);
         }
@@ -164,7 +194,10 @@ struct Sum<'a> {
 impl Sum<'_> {
     fn operator(&mut self, operator: &Operator, part: Option<Part>, count: f64) {
         let chip = self.case.chip;
-        let precision = Precision { linear: self.format, cache: self.case.workload.cache_format };
+        let precision = Precision {
+            linear: self.format,
+            cache: self.case.workload.cache_format,
+        };
         let time = chip.operator(operator, &precision);
         let all = time.total * count;
         let part = part.unwrap_or(match time.class {
@@ -191,8 +224,14 @@ impl Sum<'_> {
         let hidden = self.case.architecture.hidden as f64;
         let reduce = fabric.all_reduce(Group::adjacent(layout.tp), Bytes::new(rows * hidden * 2.0));
         let dispatched = match block {
-            FeedForward::Moe { top_k, node_groups, .. } if layout.dp > 1 => {
-                let narrow = if self.format.bits() < 16 { self.format.stored_bytes() + 4.0 / 128.0 } else { 2.0 };
+            FeedForward::Moe {
+                top_k, node_groups, ..
+            } if layout.dp > 1 => {
+                let narrow = if self.format.bits() < 16 {
+                    self.format.stored_bytes() + 4.0 / 128.0
+                } else {
+                    2.0
+                };
                 let once = |bytes: f64| {
                     let dispatch = Dispatch {
                         tokens: rows / layout.tp as f64 * self.case.workload.imbalance,
@@ -208,13 +247,21 @@ impl Sum<'_> {
         };
         let reduces = if dispatched.is_some() { 1.0 } else { 2.0 };
         self.transfer(Part::TensorParallel, layout.tp, reduce * (reduces * count));
-        self.transfer(Part::ExpertParallel, layout.ep, dispatched.unwrap_or(Seconds::ZERO) * count);
+        self.transfer(
+            Part::ExpertParallel,
+            layout.ep,
+            dispatched.unwrap_or(Seconds::ZERO) * count,
+        );
     }
 
     fn transfer(&mut self, part: Part, ranks: u64, time: Seconds) {
         self.iteration.parts.put(part, time);
         self.iteration.draw.communication += time;
-        let spread = if ranks > self.case.fabric.domain { OUTSIDE_SPREAD } else { INSIDE_SPREAD };
+        let spread = if ranks > self.case.fabric.domain {
+            OUTSIDE_SPREAD
+        } else {
+            INSIDE_SPREAD
+        };
         let half = time.get() * spread;
         self.variance += half * half;
     }

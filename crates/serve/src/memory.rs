@@ -30,7 +30,12 @@ pub struct MemoryTable {
 }
 
 /// Memory of one chip with `batch` sequences on each attention group.
-pub(crate) fn memory(case: &Case, layout: &Layout, format: NumberFormat, batch: u64) -> MemoryTable {
+pub(crate) fn memory(
+    case: &Case,
+    layout: &Layout,
+    format: NumberFormat,
+    batch: u64,
+) -> MemoryTable {
     let weights = weights(case, layout, format);
     let cache = cache_per_sequence(case, layout) * batch as f64;
     let activations = activations(case, layout);
@@ -61,7 +66,8 @@ fn weights(case: &Case, layout: &Layout, format: NumberFormat) -> Bytes {
 /// Cache of one sequence at its full length on one chip.
 fn cache_per_sequence(case: &Case, layout: &Layout) -> Bytes {
     let length = (case.workload.input + case.workload.output) as f64;
-    case.architecture.kv_bytes(case.workload.cache_format, layout.tp, length)
+    case.architecture
+        .kv_bytes(case.workload.cache_format, layout.tp, length)
 }
 
 /// Activations of one prefill chunk: hidden states, the widest intermediate, logits of one token
@@ -69,7 +75,8 @@ fn cache_per_sequence(case: &Case, layout: &Layout) -> Bytes {
 fn activations(case: &Case, layout: &Layout) -> Bytes {
     let architecture = case.architecture;
     let tokens = PREFILL_TOKENS.min(case.workload.input as f64);
-    let width = 6.0 * architecture.hidden as f64 + architecture.widest_intermediate() as f64 * 2.0 / layout.tp as f64;
+    let width = 6.0 * architecture.hidden as f64
+        + architecture.widest_intermediate() as f64 * 2.0 / layout.tp as f64;
     Bytes::new(tokens * width * 2.0)
 }
 

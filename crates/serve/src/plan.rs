@@ -82,7 +82,11 @@ impl fmt::Display for Layout {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(prefill) = &self.prefill {
-            write!(f, "prefill {}x[{} batch={}] decode ", prefill.instances, prefill.layout, prefill.batch)?;
+            write!(
+                f,
+                "prefill {}x[{} batch={}] decode ",
+                prefill.instances, prefill.layout, prefill.batch
+            )?;
         }
         let decode = &self.decode;
         write!(

@@ -36,7 +36,11 @@ pub fn search(case: &Case) -> SearchResult {
     let mut finder = Finder {
         case,
         format,
-        result: SearchResult { plans: Vec::new(), evaluated: 0, nearest_miss: None },
+        result: SearchResult {
+            plans: Vec::new(),
+            evaluated: 0,
+            nearest_miss: None,
+        },
     };
     let layouts = layouts(case);
     for layout in &layouts {
@@ -53,7 +57,11 @@ pub fn search(case: &Case) -> SearchResult {
 
 /// Every way to spread one instance.
 fn layouts(case: &Case) -> Vec<Layout> {
-    let heads = case.architecture.kinds.iter().map(|kind| kind.attention.heads());
+    let heads = case
+        .architecture
+        .kinds
+        .iter()
+        .map(|kind| kind.attention.heads());
     let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
     let mut found = Vec::new();
     for tp in powers_of_two(widest).filter(|tp| divides_heads(case, *tp)) {
@@ -61,7 +69,11 @@ fn layouts(case: &Case) -> Vec<Layout> {
             None => found.push(Layout { tp, dp: 1, ep: 1 }),
             Some(experts) => found.extend(
                 powers_of_two(MOST_EXPERT.min(case.chips) / tp)
-                    .map(|dp| Layout { tp, dp, ep: tp * dp })
+                    .map(|dp| Layout {
+                        tp,
+                        dp,
+                        ep: tp * dp,
+                    })
                     .filter(|layout| layout.ep <= experts && experts.is_multiple_of(layout.ep)),
             ),
         }
@@ -70,7 +82,10 @@ fn layouts(case: &Case) -> Vec<Layout> {
 }
 
 fn divides_heads(case: &Case, tp: u64) -> bool {
-    case.architecture.kinds.iter().all(|kind| kind.attention.heads().is_multiple_of(tp))
+    case.architecture
+        .kinds
+        .iter()
+        .all(|kind| kind.attention.heads().is_multiple_of(tp))
 }
 
 fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
@@ -85,13 +100,22 @@ struct Finder<'a> {
 
 impl Finder<'_> {
     fn plan(&self, decode: Pool, prefill: Option<Pool>) -> Plan {
-        Plan { decode, prefill, format: self.format, cache_format: self.case.workload.cache_format }
+        Plan {
+            decode,
+            prefill,
+            format: self.format,
+            cache_format: self.case.workload.cache_format,
+        }
     }
 
     fn aggregated(&mut self, layout: Layout) {
         let instances = self.case.chips / layout.chips();
         let most = self.most_sequences(layout);
-        let pool = |batch| Pool { instances, layout, batch };
+        let pool = |batch| Pool {
+            instances,
+            layout,
+            batch,
+        };
         self.best_batch(most, |finder, batch| finder.plan(pool(batch), None));
     }
 
@@ -99,8 +123,18 @@ impl Finder<'_> {
     fn most_sequences(&mut self, layout: Layout) -> u64 {
         let most = largest_batch(self.case, &layout, self.format).min(MOST_SEQUENCES);
         if most == 0 {
-            let plan = self.plan(Pool { instances: 1, layout, batch: 1 }, None);
-            self.miss(plan, Infeasible::Memory(memory(self.case, &layout, self.format, 1)));
+            let plan = self.plan(
+                Pool {
+                    instances: 1,
+                    layout,
+                    batch: 1,
+                },
+                None,
+            );
+            self.miss(
+                plan,
+                Infeasible::Memory(memory(self.case, &layout, self.format, 1)),
+            );
         }
         most
     }
@@ -144,11 +178,20 @@ impl Finder<'_> {
     fn disaggregated(&mut self, layout: Layout, prefill: (Layout, u64)) {
         let case = self.case;
         let most = self.most_sequences(layout);
-        let Some(batch) = self.decode_batch(layout, most) else { return };
+        let Some(batch) = self.decode_batch(layout, most) else {
+            return;
+        };
         let (prefill_layout, prompts) = prefill;
-        let decode_time = crate::iteration::decode(case, &layout, self.format, batch, crate::steady::mean_context(case));
+        let decode_time = crate::iteration::decode(
+            case,
+            &layout,
+            self.format,
+            batch,
+            crate::steady::mean_context(case),
+        );
         let prefill_time = crate::iteration::prefill(case, &prefill_layout, self.format, prompts);
-        let answers = (layout.dp * batch) as f64 / (decode_time.total().get() * case.workload.output as f64);
+        let answers =
+            (layout.dp * batch) as f64 / (decode_time.total().get() * case.workload.output as f64);
         let prompts_rate = (prefill_layout.dp * prompts) as f64 / prefill_time.total().get();
         let (decode_chips, prefill_chips) = (layout.chips() as f64, prefill_layout.chips() as f64);
         let unit = decode_chips + prefill_chips * answers / prompts_rate;
@@ -159,8 +202,19 @@ impl Finder<'_> {
             if prefill_instances == 0 {
                 break;
             }
-            let pool = Pool { instances: prefill_instances, layout: prefill_layout, batch: prompts };
-            let plan = self.plan(Pool { instances, layout, batch }, Some(pool));
+            let pool = Pool {
+                instances: prefill_instances,
+                layout: prefill_layout,
+                batch: prompts,
+            };
+            let plan = self.plan(
+                Pool {
+                    instances,
+                    layout,
+                    batch,
+                },
+                Some(pool),
+            );
             self.consider(plan);
         }
     }
@@ -169,12 +223,17 @@ impl Finder<'_> {
     fn decode_batch(&self, layout: Layout, most: u64) -> Option<u64> {
         let context = crate::steady::mean_context(self.case);
         let meets = |batch| {
-            crate::iteration::decode(self.case, &layout, self.format, batch, context).total() <= self.case.workload.tpot
+            crate::iteration::decode(self.case, &layout, self.format, batch, context).total()
+                <= self.case.workload.tpot
         };
         let (mut low, mut high) = (0, most);
         while low < high {
             let middle = high - (high - low) / 2;
-            if meets(middle) { low = middle } else { high = middle - 1 }
+            if meets(middle) {
+                low = middle
+            } else {
+                high = middle - 1
+            }
         }
         (low > 0).then_some(low)
     }
@@ -214,13 +273,18 @@ impl Finder<'_> {
     fn keep(&mut self, found: Prediction) {
         let layout = |plan: &Plan| (plan.decode.layout, plan.prefill.map(|pool| pool.layout));
         let kept = &mut self.result.plans;
-        if let Some(same) = kept.iter().position(|known| layout(&known.plan) == layout(&found.plan)) {
+        if let Some(same) = kept
+            .iter()
+            .position(|known| layout(&known.plan) == layout(&found.plan))
+        {
             if kept[same].output_tokens_per_second >= found.output_tokens_per_second {
                 return;
             }
             kept.remove(same);
         }
-        let place = kept.partition_point(|known| known.output_tokens_per_second >= found.output_tokens_per_second);
+        let place = kept.partition_point(|known| {
+            known.output_tokens_per_second >= found.output_tokens_per_second
+        });
         kept.insert(place, found);
         kept.truncate(KEPT);
     }

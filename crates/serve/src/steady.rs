@@ -82,7 +82,13 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction, Infeasible> {
     let (pool, workload) = (&plan.decode, case.workload);
     let prompt = prefill(case, &pool.layout, plan.format, 1);
-    let iteration = decode(case, &pool.layout, plan.format, pool.batch, mean_context(case));
+    let iteration = decode(
+        case,
+        &pool.layout,
+        plan.format,
+        pool.batch,
+        mean_context(case),
+    );
     let output = workload.output as f64;
     let prompts_per_token = pool.batch as f64 / output;
     let tpot = iteration.total() + prompt.total() * prompts_per_token;
@@ -91,26 +97,44 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
     within(case, ttft, tpot)?;
     let sequences = (pool.instances * pool.layout.dp * pool.batch) as f64;
     let parts = iteration.parts + prompt.parts * prompts_per_token;
-    Ok(finish(case, plan, table, Steady {
-        ttft,
-        tpot,
-        tokens: sequences / tpot.get(),
-        parts,
-        spread: joined_spread(&iteration, &prompt, prompts_per_token),
-        draw: joined_draw(&iteration, &prompt, prompts_per_token),
-    }))
+    Ok(finish(
+        case,
+        plan,
+        table,
+        Steady {
+            ttft,
+            tpot,
+            tokens: sequences / tpot.get(),
+            parts,
+            spread: joined_spread(&iteration, &prompt, prompts_per_token),
+            draw: joined_draw(&iteration, &prompt, prompts_per_token),
+        },
+    ))
 }
 
 /// Two pools. Prompts queue for the prefill pool (M/D/1), their cache crosses the network once,
 /// and the decode pool only decodes. The rate is the smaller of what the two pools sustain.
-fn disaggregated(case: &Case, plan: &Plan, pool: &Pool, table: MemoryTable) -> Result<Prediction, Infeasible> {
+fn disaggregated(
+    case: &Case,
+    plan: &Plan,
+    pool: &Pool,
+    table: MemoryTable,
+) -> Result<Prediction, Infeasible> {
     let workload = case.workload;
     let prompt = prefill(case, &pool.layout, plan.format, pool.batch);
-    let iteration = decode(case, &plan.decode.layout, plan.format, plan.decode.batch, mean_context(case));
+    let iteration = decode(
+        case,
+        &plan.decode.layout,
+        plan.format,
+        plan.decode.batch,
+        mean_context(case),
+    );
     let transfer = cache_transfer(case, &pool.layout);
     let limit = workload.ttft - transfer - iteration.total();
     let Some(highest) = utilisation_within(prompt.total(), limit) else {
-        return Err(Infeasible::Ttft(prompt.total() + transfer + iteration.total()));
+        return Err(Infeasible::Ttft(
+            prompt.total() + transfer + iteration.total(),
+        ));
     };
     let prompts = (pool.instances * pool.layout.dp * pool.batch) as f64 / prompt.total().get();
     let sequences = (plan.decode.instances * plan.decode.layout.dp * plan.decode.batch) as f64;
@@ -121,15 +145,23 @@ fn disaggregated(case: &Case, plan: &Plan, pool: &Pool, table: MemoryTable) -> R
     let tpot = iteration.total();
     within(case, ttft, tpot)?;
     let busy_decode = requests / answers;
-    let shares = (plan.decode.chips() as f64 * busy_decode, pool.chips() as f64 * utilisation);
-    Ok(finish(case, plan, table, Steady {
-        ttft,
-        tpot,
-        tokens: requests * workload.output as f64,
-        parts: iteration.parts,
-        spread: iteration.spread.max(prompt.spread),
-        draw: pooled_draw(plan, &iteration, &prompt, shares),
-    }))
+    let shares = (
+        plan.decode.chips() as f64 * busy_decode,
+        pool.chips() as f64 * utilisation,
+    );
+    Ok(finish(
+        case,
+        plan,
+        table,
+        Steady {
+            ttft,
+            tpot,
+            tokens: requests * workload.output as f64,
+            parts: iteration.parts,
+            spread: iteration.spread.max(prompt.spread),
+            draw: pooled_draw(plan, &iteration, &prompt, shares),
+        },
+    ))
 }
 
 /// Mean context of a sequence while it decodes.
@@ -140,7 +172,11 @@ pub(crate) fn mean_context(case: &Case) -> f64 {
 /// Time to move one prompt's cache from the prefill to the decode pool over the scale-out
 /// network, all chips of the group sending their share.
 fn cache_transfer(case: &Case, layout: &Layout) -> Seconds {
-    let share = case.architecture.kv_bytes(case.workload.cache_format, layout.tp, case.workload.input as f64);
+    let share = case.architecture.kv_bytes(
+        case.workload.cache_format,
+        layout.tp,
+        case.workload.input as f64,
+    );
     case.fabric.send(case.fabric.domain, share)
 }
 
@@ -196,9 +232,17 @@ fn joined_draw(iteration: &Iteration, prompt: &Iteration, prompts: f64) -> Power
 }
 
 /// Kinds of work of one second of an average chip of both pools; idle chips wait.
-fn pooled_draw(plan: &Plan, iteration: &Iteration, prompt: &Iteration, busy: (f64, f64)) -> PowerDraw {
+fn pooled_draw(
+    plan: &Plan,
+    iteration: &Iteration,
+    prompt: &Iteration,
+    busy: (f64, f64),
+) -> PowerDraw {
     let chips = plan.chips() as f64;
-    let weights = (busy.0 / chips / iteration.total().get(), busy.1 / chips / prompt.total().get());
+    let weights = (
+        busy.0 / chips / iteration.total().get(),
+        busy.1 / chips / prompt.total().get(),
+    );
     let mix = |decode: Seconds, prefill: Seconds| decode * weights.0 + prefill * weights.1;
     let idle = 1.0 - (busy.0 + busy.1) / chips;
     PowerDraw {

@@ -53,7 +53,14 @@ pub enum Infeasible {
 /// Why it cannot run.
 pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
     plan.check(case).map_err(Infeasible::Plan)?;
-    let table = layer_table(case, plan.tp, plan.cp, plan.ep, plan.micro_batch, plan.format);
+    let table = layer_table(
+        case,
+        plan.tp,
+        plan.cp,
+        plan.ep,
+        plan.micro_batch,
+        plan.format,
+    );
     let variant = table.variant(plan);
     let stages = stages(&case.architecture.layers, plan.pp, plan.vp);
     let memory = memory(case, plan, &table, &variant, &stages);
@@ -66,7 +73,13 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 
 /// Parts of one step: m micro-batches on the slowest stage, the bubble, transfers between
 /// stages, the data-parallel exchange and the optimizer.
-pub(crate) fn step_parts(case: &Case, plan: &Plan, table: &LayerTable, variant: &Variant, stages: &[Stage]) -> Parts {
+pub(crate) fn step_parts(
+    case: &Case,
+    plan: &Plan,
+    table: &LayerTable,
+    variant: &Variant,
+    stages: &[Stage],
+) -> Parts {
     let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
     let (slowest, bubble) = pipeline(plan, table, variant, stages);
     let mut parts = slowest.parts * micro_batches;
@@ -74,57 +87,70 @@ pub(crate) fn step_parts(case: &Case, plan: &Plan, table: &LayerTable, variant: 
     parts.set(Part::PipelineTransfer, transfers(case, plan, micro_batches));
     let fullest = parameters(plan, table, stages, slowest.index);
     let layers = f64::from(slowest.layers.max(1));
-    parts.set(Part::DataParallel, data_parallel(case, plan, fullest, &slowest, layers));
+    parts.set(
+        Part::DataParallel,
+        data_parallel(case, plan, fullest, &slowest, layers),
+    );
     parts.set(Part::Optimizer, optimizer(case, plan, fullest));
     parts
 }
 
 /// The slowest stage of a pipeline, for one micro-batch.
+#[derive(Default)]
 struct Slowest {
     index: usize,
     layers: u32,
     parts: Parts,
     forward: Seconds,
     backward: Seconds,
+    /// Of the backward: gradients of weights.
+    weight_gradient: Seconds,
 }
 
 /// The slowest stage and the idle time of the schedule.
 ///
 /// 1F1B: the other stages' times, once, divided by the virtual stages: (p-1)(F+B)/v when all are
-/// equal (Narayanan et al. 2021, section 2.2). `DualPipe`: (p/2 - 1)(F&B + B - 3W) with F&B = F + B
-/// (DualPipe README; the reading that reproduces its idle counts).
-fn pipeline(plan: &Plan, table: &LayerTable, variant: &Variant, stages: &[Stage]) -> (Slowest, Seconds) {
-    let mut slowest: Option<Slowest> = None;
+/// equal (Narayanan et al. 2021, section 2.2). `DualPipe`: each rank holds a stage and its mirror
+/// image and serves half of the micro-batches on each, so that its time for a micro-batch is the
+/// mean of both; idle (p/2 - 1)(F&B + B - 3W) with F&B = F + B (DualPipe README; the reading that
+/// reproduces its idle counts).
+fn pipeline(
+    plan: &Plan,
+    table: &LayerTable,
+    variant: &Variant,
+    stages: &[Stage],
+) -> (Slowest, Seconds) {
+    let mut slowest = Slowest::default();
     let mut all = Seconds::ZERO;
-    let mut weight_gradient = Seconds::ZERO;
+    let last = stages.len() - 1;
     for (index, stage) in stages.iter().enumerate() {
-        let (forward, backward, gradient) = variant.stage(table, stage, index == 0, index + 1 == stages.len());
-        let parts = forward + backward;
-        let total = parts.total();
-        all += total;
-        if slowest.as_ref().is_none_or(|known| total > known.forward + known.backward) {
-            weight_gradient = gradient;
-            slowest = Some(Slowest {
+        let (mut forward, mut backward, mut gradient) =
+            variant.stage(table, stage, index == 0, index == last);
+        if plan.schedule == Schedule::DualPipe {
+            let mirror = last - index;
+            let other = variant.stage(table, &stages[mirror], mirror == 0, mirror == last);
+            forward = (forward + other.0) * 0.5;
+            backward = (backward + other.1) * 0.5;
+            gradient = (gradient + other.2) * 0.5;
+        }
+        let (ahead, behind) = (forward.total(), backward.total());
+        all += ahead + behind;
+        if ahead + behind > slowest.forward + slowest.backward {
+            slowest = Slowest {
                 index,
                 layers: stage.layers(),
-                parts,
-                forward: forward.total(),
-                backward: backward.total(),
-            });
+                parts: forward + backward,
+                forward: ahead,
+                backward: behind,
+                weight_gradient: gradient,
+            };
         }
     }
-    let slowest = slowest.unwrap_or(Slowest {
-        index: 0,
-        layers: 0,
-        parts: Parts::default(),
-        forward: Seconds::ZERO,
-        backward: Seconds::ZERO,
-    });
     let own = slowest.forward + slowest.backward;
     let bubble = match plan.schedule {
         Schedule::OneForwardOneBackward => (all - own) / plan.vp as f64,
         Schedule::DualPipe => {
-            let idle = own + slowest.backward - weight_gradient * 3.0;
+            let idle = own + slowest.backward - slowest.weight_gradient * 3.0;
             idle.max(Seconds::ZERO) * (plan.pp as f64 / 2.0 - 1.0)
         }
     };
@@ -154,9 +180,21 @@ fn transfers(case: &Case, plan: &Plan, micro_batches: f64) -> Seconds {
 /// The reduction runs under the backward of the last micro-batch, the gathering under the forward
 /// of the first; what is left, and at least the share of one layer, is exposed
 /// (Megatron-Bridge performance guide).
-fn data_parallel(case: &Case, plan: &Plan, held: (f64, f64), slowest: &Slowest, layers: f64) -> Seconds {
-    let dense = Group { size: plan.dp * plan.cp, stride: plan.tp };
-    let expert = Group { size: plan.dp * plan.cp * plan.tp / plan.ep, stride: plan.ep };
+fn data_parallel(
+    case: &Case,
+    plan: &Plan,
+    held: (f64, f64),
+    slowest: &Slowest,
+    layers: f64,
+) -> Seconds {
+    let dense = Group {
+        size: plan.dp * plan.cp,
+        stride: plan.tp,
+    };
+    let expert = Group {
+        size: plan.dp * plan.cp * plan.tp / plan.ep,
+        stride: plan.ep,
+    };
     let fabric = case.fabric;
     let reduce = fabric.reduce_scatter(dense, Bytes::new(held.0 * GRADIENT_BYTES))
         + fabric.reduce_scatter(expert, Bytes::new(held.1 * GRADIENT_BYTES));
@@ -170,7 +208,8 @@ fn data_parallel(case: &Case, plan: &Plan, held: (f64, f64), slowest: &Slowest, 
 fn optimizer(case: &Case, plan: &Plan, held: (f64, f64)) -> Seconds {
     let shards = (plan.dp * plan.cp) as f64;
     let own = held.0 / shards + held.1 / (shards * plan.tp as f64 / plan.ep as f64);
-    let touched = 2.0 * case.workload.optimizer.bytes_per_parameter() + GRADIENT_BYTES + WEIGHT_BYTES;
+    let touched =
+        2.0 * case.workload.optimizer.bytes_per_parameter() + GRADIENT_BYTES + WEIGHT_BYTES;
     case.chip.stream(Bytes::new(own * touched)).total
 }
 
@@ -178,7 +217,10 @@ fn optimizer(case: &Case, plan: &Plan, held: (f64, f64)) -> Seconds {
 pub(crate) fn predict(case: &Case, plan: &Plan, parts: Parts, memory: MemoryTable) -> Prediction {
     let step = parts.total();
     let tokens = (case.workload.global_batch * case.workload.sequence) as f64;
-    let ops = case.architecture.training_flops_per_token(case.workload.sequence, true) * tokens;
+    let ops = case
+        .architecture
+        .training_flops_per_token(case.workload.sequence, true)
+        * tokens;
     let peak = case.chip.rate(plan.format) * plan.chips() as f64;
     let steps = case.workload.tokens / tokens;
     Prediction {
@@ -199,7 +241,9 @@ fn draw(parts: &Parts) -> PowerDraw {
     let mut draw = PowerDraw::default();
     for (part, time) in parts.iter() {
         match part {
-            Part::Gemm | Part::ExpertGemm | Part::Attention | Part::Recompute => draw.compute += time,
+            Part::Gemm | Part::ExpertGemm | Part::Attention | Part::Recompute => {
+                draw.compute += time
+            }
             Part::Elementwise | Part::Optimizer => draw.memory += time,
             _ => draw.communication += time,
         }
@@ -212,9 +256,18 @@ fn draw(parts: &Parts) -> PowerDraw {
 fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let wide = case.chip.wide_format();
     let outside = plan.tp * plan.cp * plan.dp > case.fabric.domain;
-    let network = if outside { OUTSIDE_SPREAD } else { INSIDE_SPREAD };
+    let network = if outside {
+        OUTSIDE_SPREAD
+    } else {
+        INSIDE_SPREAD
+    };
     let step = parts.total();
-    let communication = [Part::TensorParallel, Part::ContextParallel, Part::ExpertParallel, Part::DataParallel];
+    let communication = [
+        Part::TensorParallel,
+        Part::ContextParallel,
+        Part::ExpertParallel,
+        Part::DataParallel,
+    ];
     let communication: Seconds = communication.into_iter().map(|part| parts.get(part)).sum();
     let sustained = case.chip.sustained_spread * (1.0 - communication / step);
     let mut sum = sustained * sustained;

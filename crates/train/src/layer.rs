@@ -7,8 +7,9 @@ use chokepoint_chip::{KernelClass, KernelTime, Precision};
 use chokepoint_fabric::{Dispatch, Group};
 use chokepoint_model::{
     ActivationPolicy, Attention, FeedForward, GemmPass, Operator, Phase, Recompute, Shard,
-    activation_bytes_per_layer, embedding_activation_bytes, embedding_operators, head_activation_bytes,
-    head_operators, layer_operators, mtp_activation_bytes, mtp_operators, recomputed_operators,
+    activation_bytes_per_layer, embedding_activation_bytes, embedding_operators,
+    head_activation_bytes, head_operators, layer_operators, mtp_activation_bytes, mtp_operators,
+    recomputed_operators,
 };
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
@@ -48,7 +49,7 @@ pub(crate) struct LayerBase {
     /// Of the backward: gradients of weights, which no other stage waits for.
     weight_gradient: Seconds,
     /// Forward work repeated in the backward pass, by recomputation.
-    again: [Seconds; 3],
+    again: [Seconds; Recompute::ALL.len()],
     /// Tensor-parallel traffic of one pass.
     tensor: Seconds,
     expert_forward: Seconds,
@@ -56,7 +57,7 @@ pub(crate) struct LayerBase {
     /// Context-parallel traffic of a forward pass.
     context: Seconds,
     /// Kept of one micro-batch, by recomputation.
-    activations: [Bytes; 3],
+    activations: [Bytes; Recompute::ALL.len()],
 }
 
 /// Costs of the embedding (first stage) and the vocabulary head with extra prediction layers
@@ -95,12 +96,20 @@ pub(crate) fn layer_table(
     format: NumberFormat,
 ) -> LayerTable {
     let shard = Shard::training(tp, cp, ep).with_imbalance(case.workload.imbalance);
-    let spread = Spread { case, shard, batch: micro_batch as f64, format };
+    let spread = Spread {
+        case,
+        shard,
+        batch: micro_batch as f64,
+        format,
+    };
     LayerTable {
-        layers: (0..case.architecture.kinds.len()).map(|kind| spread.layer(kind)).collect(),
+        layers: (0..case.architecture.kinds.len())
+            .map(|kind| spread.layer(kind))
+            .collect(),
         ends: spread.ends(),
         tied: case.architecture.tied_embeddings,
-        tied_parameters: (case.architecture.vocabulary * case.architecture.hidden) as f64 / tp as f64,
+        tied_parameters: (case.architecture.vocabulary * case.architecture.hidden) as f64
+            / tp as f64,
     }
 }
 
@@ -121,11 +130,17 @@ struct Compute {
 
 impl Spread<'_> {
     fn forward(&self) -> Phase {
-        Phase::Forward { batch: self.batch, sequence: self.case.workload.sequence as f64 }
+        Phase::Forward {
+            batch: self.batch,
+            sequence: self.case.workload.sequence as f64,
+        }
     }
 
     fn backward(&self) -> Phase {
-        Phase::Backward { batch: self.batch, sequence: self.case.workload.sequence as f64 }
+        Phase::Backward {
+            batch: self.batch,
+            sequence: self.case.workload.sequence as f64,
+        }
     }
 
     /// Tokens of the micro-batch on one context-parallel rank.
@@ -135,7 +150,10 @@ impl Spread<'_> {
 
     fn compute(&self, operators: &[Operator]) -> Compute {
         let chip = self.case.chip;
-        let precision = Precision { linear: self.format, cache: chip.wide_format() };
+        let precision = Precision {
+            linear: self.format,
+            cache: chip.wide_format(),
+        };
         let mut sum = Compute::default();
         for operator in operators {
             let KernelTime { total, class, .. } = chip.operator(operator, &precision);
@@ -147,7 +165,13 @@ impl Spread<'_> {
                 KernelClass::Stream => Part::Elementwise,
             };
             sum.parts.put(part, total);
-            if matches!(operator, Operator::Gemm { pass: GemmPass::WeightGradient, .. }) {
+            if matches!(
+                operator,
+                Operator::Gemm {
+                    pass: GemmPass::WeightGradient,
+                    ..
+                }
+            ) {
                 sum.weight_gradient += total;
             }
         }
@@ -156,21 +180,39 @@ impl Spread<'_> {
 
     fn layer(&self, kind: usize) -> LayerBase {
         let architecture = self.case.architecture;
-        let forward = self.compute(&layer_operators(architecture, kind, self.forward(), &self.shard));
-        let backward = self.compute(&layer_operators(architecture, kind, self.backward(), &self.shard));
+        let forward = self.compute(&layer_operators(
+            architecture,
+            kind,
+            self.forward(),
+            &self.shard,
+        ));
+        let backward = self.compute(&layer_operators(
+            architecture,
+            kind,
+            self.backward(),
+            &self.shard,
+        ));
         let layer = &architecture.kinds[kind];
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
         let tensor = self.tensor(&layer.attention) * tensor_blocks(&layer.feed_forward);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
         let context = self.context(&layer.attention);
-        let policies = [Recompute::None, Recompute::Selective, Recompute::Full].map(|recompute| self.policy(recompute));
+        let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
         let again = |policy: &ActivationPolicy| {
-            let operators = recomputed_operators(architecture, kind, self.backward(), &self.shard, policy);
+            let operators =
+                recomputed_operators(architecture, kind, self.backward(), &self.shard, policy);
             self.compute(&operators).parts.total()
         };
         let sequence = self.case.workload.sequence as f64;
         let kept = |policy: &ActivationPolicy| {
-            activation_bytes_per_layer(architecture, kind, sequence, self.batch, &self.shard, policy)
+            activation_bytes_per_layer(
+                architecture,
+                kind,
+                sequence,
+                self.batch,
+                &self.shard,
+                policy,
+            )
         };
         LayerBase {
             dense_parameters: held.dense,
@@ -178,12 +220,12 @@ impl Spread<'_> {
             weight_gradient: backward.weight_gradient,
             forward: forward.parts,
             backward: backward.parts,
-            again: [again(&policies[0]), again(&policies[1]), again(&policies[2])],
+            again: policies.each_ref().map(again),
             tensor,
             expert_forward,
             expert_backward,
             context,
-            activations: [kept(&policies[0]), kept(&policies[1]), kept(&policies[2])],
+            activations: policies.each_ref().map(kept),
         }
     }
 
@@ -191,8 +233,16 @@ impl Spread<'_> {
     /// (DeepSeek-V3 section 3.3.3, Transformer Engine).
     fn policy(&self, recompute: Recompute) -> ActivationPolicy {
         let narrow = self.format.bits() < 16;
-        let linear_inputs = if narrow { self.format } else { NumberFormat::Bf16 };
-        ActivationPolicy { recompute, flash: true, linear_inputs }
+        let linear_inputs = if narrow {
+            self.format
+        } else {
+            NumberFormat::Bf16
+        };
+        ActivationPolicy {
+            recompute,
+            flash: true,
+            linear_inputs,
+        }
     }
 
     /// Gathering a block's input over the tensor-parallel group and scattering its output
@@ -203,23 +253,35 @@ impl Spread<'_> {
         let hidden = self.case.architecture.hidden as f64;
         let gathered = match attention {
             Attention::Grouped { .. } => hidden,
-            Attention::Latent { q_rank, kv_rank, rope_dim, .. } => {
-                hidden.min((q_rank.unwrap_or(self.case.architecture.hidden) + kv_rank + rope_dim) as f64)
-            }
+            Attention::Latent {
+                q_rank,
+                kv_rank,
+                rope_dim,
+                ..
+            } => hidden
+                .min((q_rank.unwrap_or(self.case.architecture.hidden) + kv_rank + rope_dim) as f64),
         };
         let bytes = |width: f64| Bytes::new(self.rows() * width * WEIGHT_BYTES);
-        self.case.fabric.all_gather(group, bytes(gathered)) + self.case.fabric.reduce_scatter(group, bytes(hidden))
+        self.case.fabric.all_gather(group, bytes(gathered))
+            + self.case.fabric.reduce_scatter(group, bytes(hidden))
     }
 
     /// Dispatch and combine: (forward, backward). Tokens go out in the format of the
     /// multiplication, one scale for each 128 elements, and everything else in 16 bits
     /// (DeepSeek-V3 section 3.3.2).
     fn expert(&self, block: &FeedForward) -> (Seconds, Seconds) {
-        let FeedForward::Moe { top_k, node_groups, .. } = block else {
+        let FeedForward::Moe {
+            top_k, node_groups, ..
+        } = block
+        else {
             return (Seconds::ZERO, Seconds::ZERO);
         };
         let hidden = self.case.architecture.hidden as f64;
-        let narrow = if self.format.bits() < 16 { self.format.stored_bytes() + 4.0 / 128.0 } else { WEIGHT_BYTES };
+        let narrow = if self.format.bits() < 16 {
+            self.format.stored_bytes() + 4.0 / 128.0
+        } else {
+            WEIGHT_BYTES
+        };
         let once = |bytes: f64| {
             let dispatch = Dispatch {
                 tokens: self.rows() / self.shard.tp as f64 * self.shard.imbalance,
@@ -227,7 +289,9 @@ impl Spread<'_> {
                 top_k: *top_k,
                 groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
             };
-            self.case.fabric.dispatch(Group::adjacent(self.shard.ep), dispatch)
+            self.case
+                .fabric
+                .dispatch(Group::adjacent(self.shard.ep), dispatch)
         };
         let wide = once(WEIGHT_BYTES);
         (once(narrow) + wide, wide + wide)
@@ -241,7 +305,9 @@ impl Spread<'_> {
             return Seconds::ZERO;
         }
         let heads = match attention {
-            Attention::Grouped { kv_heads, .. } => (*kv_heads as f64 / self.shard.tp as f64).max(1.0),
+            Attention::Grouped { kv_heads, .. } => {
+                (*kv_heads as f64 / self.shard.tp as f64).max(1.0)
+            }
             Attention::Latent { heads, .. } => *heads as f64 / self.shard.tp as f64,
         };
         let (qk, value) = attention.head_widths();
@@ -257,17 +323,31 @@ impl Spread<'_> {
         let positions = (architecture.learned_positions.unwrap_or(0) * architecture.hidden) as f64;
         let mut ends = Ends {
             first: (
-                self.compute(&embedding_operators(architecture, forward, &self.shard)).parts,
-                self.compute(&embedding_operators(architecture, backward, &self.shard)).parts,
+                self.compute(&embedding_operators(architecture, forward, &self.shard))
+                    .parts,
+                self.compute(&embedding_operators(architecture, backward, &self.shard))
+                    .parts,
             ),
             first_parameters: table + positions,
             last_parameters: table,
-            first_activations: embedding_activation_bytes(architecture, sequence, self.batch, &self.shard),
-            last_activations: head_activation_bytes(architecture, sequence, self.batch, &self.shard),
+            first_activations: embedding_activation_bytes(
+                architecture,
+                sequence,
+                self.batch,
+                &self.shard,
+            ),
+            last_activations: head_activation_bytes(
+                architecture,
+                sequence,
+                self.batch,
+                &self.shard,
+            ),
             ..Ends::default()
         };
         let head = self.compute(&head_operators(architecture, backward, &self.shard));
-        ends.last.0 = self.compute(&head_operators(architecture, forward, &self.shard)).parts;
+        ends.last.0 = self
+            .compute(&head_operators(architecture, forward, &self.shard))
+            .parts;
         ends.last.1 = head.parts;
         ends.last_gradient = head.weight_gradient;
         if let Some(kind) = architecture.mtp_kind() {
@@ -285,8 +365,12 @@ impl Spread<'_> {
         let (expert_forward, expert_backward) = self.expert(&architecture.kinds[kind].feed_forward);
         ends.last.0 += forward.parts * modules;
         ends.last.1 += backward.parts * modules;
-        ends.last.0.put(Part::ExpertParallel, expert_forward * modules);
-        ends.last.1.put(Part::ExpertParallel, expert_backward * modules);
+        ends.last
+            .0
+            .put(Part::ExpertParallel, expert_forward * modules);
+        ends.last
+            .1
+            .put(Part::ExpertParallel, expert_backward * modules);
         ends.last_gradient += backward.weight_gradient * modules;
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
         let joined = (2 * architecture.hidden * architecture.hidden) as f64 / self.shard.tp as f64;
@@ -295,7 +379,8 @@ impl Spread<'_> {
         let policy = self.policy(Recompute::Selective);
         let sequence = self.case.workload.sequence as f64;
         ends.last_activations +=
-            mtp_activation_bytes(architecture, sequence, self.batch, &self.shard, &policy) * modules;
+            mtp_activation_bytes(architecture, sequence, self.batch, &self.shard, &policy)
+                * modules;
     }
 }
 
@@ -303,7 +388,10 @@ impl Spread<'_> {
 /// dense network or shared experts. Routed experts take the tokens as they are split.
 const fn tensor_blocks(block: &FeedForward) -> f64 {
     match block {
-        FeedForward::Moe { shared_intermediate: 0, .. } => 1.0,
+        FeedForward::Moe {
+            shared_intermediate: 0,
+            ..
+        } => 1.0,
         FeedForward::Dense { .. } | FeedForward::Moe { .. } => 2.0,
     }
 }
@@ -321,12 +409,18 @@ impl LayerTable {
         };
         for layer in &self.layers {
             let (forward, backward) = layer.passes(plan);
-            variant.totals.push((forward.total() + backward.total()).get());
+            variant
+                .totals
+                .push((forward.total() + backward.total()).get());
             variant.forward.push(forward);
             variant.backward.push(backward);
             variant.weight_gradient.push(layer.weight_gradient);
-            variant.activations.push(layer.activations[plan.recompute as usize]);
-            variant.working_set = variant.working_set.max(layer.activations[Recompute::None as usize]);
+            variant
+                .activations
+                .push(layer.activations[plan.recompute as usize]);
+            variant.working_set = variant
+                .working_set
+                .max(layer.activations[Recompute::None as usize]);
         }
         variant
     }
@@ -337,14 +431,27 @@ impl LayerBase {
     fn passes(&self, plan: &Plan) -> (Parts, Parts) {
         let (mut forward, mut backward) = (self.forward, self.backward);
         let again = self.again[plan.recompute as usize];
-        let full = if plan.recompute == Recompute::Full { 1.0 } else { 0.0 };
+        let full = if plan.recompute == Recompute::Full {
+            1.0
+        } else {
+            0.0
+        };
         backward.put(Part::Recompute, again);
         self.add_tensor(plan, &mut forward, 1.0);
         self.add_tensor(plan, &mut backward, 1.0 + full);
-        forward.put(Part::ContextParallel, hidden_behind(self.context, forward.get(Part::Attention)));
+        forward.put(
+            Part::ContextParallel,
+            hidden_behind(self.context, forward.get(Part::Attention)),
+        );
         let passed = self.context * (2.0 + full);
-        backward.put(Part::ContextParallel, hidden_behind(passed, backward.get(Part::Attention)));
-        let traffic = (self.expert_forward, self.expert_backward + self.expert_forward * full);
+        backward.put(
+            Part::ContextParallel,
+            hidden_behind(passed, backward.get(Part::Attention)),
+        );
+        let traffic = (
+            self.expert_forward,
+            self.expert_backward + self.expert_forward * full,
+        );
         if plan.overlap_ep {
             add_overlapped_experts(traffic, &mut forward, &mut backward);
         } else {
@@ -381,14 +488,24 @@ fn add_overlapped_experts(traffic: (Seconds, Seconds), forward: &mut Parts, back
     let hidden = all.min(cover);
     let exposed = all - hidden;
     let lost = hidden * EXPERT_PROCESSORS;
-    let share = if all > Seconds::ZERO { traffic.0 / all } else { 0.0 };
+    let share = if all > Seconds::ZERO {
+        traffic.0 / all
+    } else {
+        0.0
+    };
     forward.put(Part::ExpertParallel, (exposed + lost) * share);
     backward.put(Part::ExpertParallel, (exposed + lost) * (1.0 - share));
 }
 
 impl Variant {
     /// Forward, backward and, of the backward, weight gradients of a stage for one micro-batch.
-    pub(crate) fn stage(&self, table: &LayerTable, stage: &Stage, first: bool, last: bool) -> (Parts, Parts, Seconds) {
+    pub(crate) fn stage(
+        &self,
+        table: &LayerTable,
+        stage: &Stage,
+        first: bool,
+        last: bool,
+    ) -> (Parts, Parts, Seconds) {
         let (mut forward, mut backward) = (Parts::default(), Parts::default());
         let mut gradient = Seconds::ZERO;
         for (kind, &count) in stage.counts.iter().take(self.totals.len()).enumerate() {
@@ -415,8 +532,12 @@ impl Variant {
     pub(crate) fn slowest(&self, table: &LayerTable, stages: &[Stage]) -> Seconds {
         let mut slowest = 0.0_f64;
         for (index, stage) in stages.iter().enumerate() {
-            let mut total: f64 =
-                stage.counts.iter().zip(&self.totals).map(|(count, total)| f64::from(*count) * total).sum();
+            let mut total: f64 = stage
+                .counts
+                .iter()
+                .zip(&self.totals)
+                .map(|(count, total)| f64::from(*count) * total)
+                .sum();
             if index == 0 {
                 total += (table.ends.first.0.total() + table.ends.first.1.total()).get();
             }
@@ -432,7 +553,10 @@ impl Variant {
     pub(crate) fn whole(&self, table: &LayerTable, layers: &[usize]) -> Seconds {
         let (first, last) = (&table.ends.first, &table.ends.last);
         let ends = first.0.total() + first.1.total() + last.0.total() + last.1.total();
-        let layers: f64 = layers.iter().filter_map(|kind| self.totals.get(*kind)).sum();
+        let layers: f64 = layers
+            .iter()
+            .filter_map(|kind| self.totals.get(*kind))
+            .sum();
         ends + Seconds::new(layers)
     }
 }

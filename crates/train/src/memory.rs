@@ -38,7 +38,13 @@ pub struct MemoryTable {
 }
 
 /// Memory of the fullest stage.
-pub(crate) fn memory(case: &Case, plan: &Plan, table: &LayerTable, variant: &Variant, stages: &[Stage]) -> MemoryTable {
+pub(crate) fn memory(
+    case: &Case,
+    plan: &Plan,
+    table: &LayerTable,
+    variant: &Variant,
+    stages: &[Stage],
+) -> MemoryTable {
     let mut fullest = MemoryTable {
         weights: Bytes::ZERO,
         gradients: Bytes::ZERO,
@@ -54,7 +60,11 @@ pub(crate) fn memory(case: &Case, plan: &Plan, table: &LayerTable, variant: &Var
         let states = states(case, plan, table, stages, index);
         let kept = activations(table, variant, stage, first, last);
         let in_flight = in_flight(plan, index as u64, micro_batches);
-        let working = if plan.recompute == Recompute::Full { variant.working_set } else { Bytes::ZERO };
+        let working = if plan.recompute == Recompute::Full {
+            variant.working_set
+        } else {
+            Bytes::ZERO
+        };
         let activations = kept.0 * in_flight + kept.1 + working;
         let total = states.0 + states.1 + states.2 + activations;
         if total > fullest.total {
@@ -73,10 +83,17 @@ pub(crate) fn memory(case: &Case, plan: &Plan, table: &LayerTable, variant: &Var
 }
 
 /// Parameters on one chip of a stage: (dense, expert).
-pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], index: usize) -> (f64, f64) {
+pub(crate) fn parameters(
+    plan: &Plan,
+    table: &LayerTable,
+    stages: &[Stage],
+    index: usize,
+) -> (f64, f64) {
     let mut held = (0.0, 0.0);
     let mut add = |index: usize| {
-        let Some(stage) = stages.get(index) else { return };
+        let Some(stage) = stages.get(index) else {
+            return;
+        };
         for (count, layer) in stage.counts.iter().zip(&table.layers) {
             held.0 += f64::from(*count) * layer.dense_parameters;
             held.1 += f64::from(*count) * layer.expert_parameters;
@@ -100,10 +117,20 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
 }
 
 /// Weights, gradients and optimizer state of one chip.
-fn states(case: &Case, plan: &Plan, table: &LayerTable, stages: &[Stage], index: usize) -> (Bytes, Bytes, Bytes) {
+fn states(
+    case: &Case,
+    plan: &Plan,
+    table: &LayerTable,
+    stages: &[Stage],
+    index: usize,
+) -> (Bytes, Bytes, Bytes) {
     let (dense, expert) = parameters(plan, table, stages, index);
     let all = dense + expert;
-    let copies = if plan.format.bits() < 16 { plan.format.stored_bytes() } else { 0.0 };
+    let copies = if plan.format.bits() < 16 {
+        plan.format.stored_bytes()
+    } else {
+        0.0
+    };
     let state = case.workload.optimizer.bytes_per_parameter();
     let dense_shards = (plan.dp * plan.cp) as f64;
     let expert_shards = (plan.dp * plan.cp * plan.tp) as f64 / plan.ep as f64;
@@ -115,7 +142,13 @@ fn states(case: &Case, plan: &Plan, table: &LayerTable, stages: &[Stage], index:
 }
 
 /// Activations of one micro-batch on a stage: (kept until its backward, needed once).
-fn activations(table: &LayerTable, variant: &Variant, stage: &Stage, first: bool, last: bool) -> (Bytes, Bytes) {
+fn activations(
+    table: &LayerTable,
+    variant: &Variant,
+    stage: &Stage,
+    first: bool,
+    last: bool,
+) -> (Bytes, Bytes) {
     let mut kept = Bytes::ZERO;
     for (count, layer) in stage.counts.iter().zip(&variant.activations) {
         kept += *layer * f64::from(*count);
@@ -123,7 +156,11 @@ fn activations(table: &LayerTable, variant: &Variant, stage: &Stage, first: bool
     if first {
         kept += table.ends.first_activations;
     }
-    let once = if last { table.ends.last_activations } else { Bytes::ZERO };
+    let once = if last {
+        table.ends.last_activations
+    } else {
+        Bytes::ZERO
+    };
     (kept, once)
 }
 

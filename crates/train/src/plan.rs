@@ -7,6 +7,7 @@ use chokepoint_units::NumberFormat;
 use serde::Serialize;
 
 use crate::Case;
+use crate::stage::MAX_KINDS;
 
 /// Pipeline schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -54,6 +55,8 @@ pub struct Plan {
 pub enum PlanError {
     /// A degree is zero.
     ZeroDegree,
+    /// The model has more kinds of layers than a stage counts.
+    TooManyKinds,
     /// More chips than there are.
     TooManyChips,
     /// Attention heads are not a multiple of tensor parallelism.
@@ -76,6 +79,7 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ZeroDegree => "every degree of parallelism must be at least 1",
+            Self::TooManyKinds => "the model has more than 8 kinds of layers",
             Self::TooManyChips => "tp x cp x pp x dp exceeds the chips",
             Self::Heads => "tp does not divide the attention heads",
             Self::Experts => "ep does not divide the routed experts",
@@ -83,7 +87,9 @@ impl fmt::Display for PlanError {
             Self::TooFewLayers => "pp x vp exceeds the layers",
             Self::Sequence => "cp does not divide the sequence",
             Self::Interleaving => "interleaving needs micro-batches in multiples of pp",
-            Self::DualPipe => "dualpipe needs an even pp and an even number of at least 2 pp micro-batches",
+            Self::DualPipe => {
+                "dualpipe needs an even pp and an even number of at least 2 pp micro-batches"
+            }
         })
     }
 }
@@ -106,7 +112,15 @@ impl Plan {
     /// # Errors
     /// The first rule that it breaks.
     pub fn check(&self, case: &Case) -> Result<(), PlanError> {
-        let degrees = [self.tp, self.cp, self.ep, self.pp, self.vp, self.dp, self.micro_batch];
+        let degrees = [
+            self.tp,
+            self.cp,
+            self.ep,
+            self.pp,
+            self.vp,
+            self.dp,
+            self.micro_batch,
+        ];
         if degrees.contains(&0) {
             return Err(PlanError::ZeroDegree);
         }
@@ -114,10 +128,21 @@ impl Plan {
             return Err(PlanError::TooManyChips);
         }
         let architecture = case.architecture;
-        if !architecture.kinds.iter().all(|kind| kind.attention.heads().is_multiple_of(self.tp)) {
+        if architecture.kinds.len() > MAX_KINDS {
+            return Err(PlanError::TooManyKinds);
+        }
+        if !architecture
+            .kinds
+            .iter()
+            .all(|kind| kind.attention.heads().is_multiple_of(self.tp))
+        {
             return Err(PlanError::Heads);
         }
-        if self.ep > 1 && !architecture.experts().is_some_and(|experts| experts.is_multiple_of(self.ep)) {
+        if self.ep > 1
+            && !architecture
+                .experts()
+                .is_some_and(|experts| experts.is_multiple_of(self.ep))
+        {
             return Err(PlanError::Experts);
         }
         if !(self.tp * self.cp * self.dp).is_multiple_of(self.ep) {
@@ -133,7 +158,9 @@ impl Plan {
         if self.vp > 1 && (self.pp == 1 || !micro_batches.is_multiple_of(self.pp)) {
             return Err(PlanError::Interleaving);
         }
-        let even = self.pp.is_multiple_of(2) && micro_batches.is_multiple_of(2) && micro_batches >= 2 * self.pp;
+        let even = self.pp.is_multiple_of(2)
+            && micro_batches.is_multiple_of(2)
+            && micro_batches >= 2 * self.pp;
         if self.schedule == Schedule::DualPipe && !(even && self.vp == 1) {
             return Err(PlanError::DualPipe);
         }
@@ -155,10 +182,8 @@ impl fmt::Display for Plan {
             write!(f, " ep={}", self.ep)?;
         }
         write!(f, " mbs={} {}", self.micro_batch, self.format)?;
-        match self.recompute {
-            Recompute::None => {}
-            Recompute::Selective => f.write_str(" recompute=selective")?,
-            Recompute::Full => f.write_str(" recompute=full")?,
+        if self.recompute != Recompute::None {
+            write!(f, " recompute={}", self.recompute.name())?;
         }
         if self.schedule == Schedule::DualPipe {
             f.write_str(" dualpipe")?;

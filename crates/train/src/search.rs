@@ -47,27 +47,43 @@ pub struct SearchResult {
 pub fn search(case: &Case) -> SearchResult {
     let format = case.chip.best_format(&case.workload.formats);
     let tables = tables(case, format);
-    let mut candidates: Vec<Candidate> =
-        tables.iter().enumerate().flat_map(|(index, (plan, table))| candidates(case, index, plan, table)).collect();
+    let mut candidates: Vec<Candidate> = tables
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (plan, table))| candidates(case, index, plan, table))
+        .collect();
     candidates.sort_by(|a, b| a.least_step.get().total_cmp(&b.least_step.get()));
     let mut finder = Finder {
         case,
         stages: Vec::new(),
-        result: SearchResult { plans: Vec::new(), evaluated: 0, pruned: 0, nearest_miss: None },
+        result: SearchResult {
+            plans: Vec::new(),
+            evaluated: 0,
+            pruned: 0,
+            nearest_miss: None,
+        },
     };
     for (visited, candidate) in candidates.iter().enumerate() {
         if candidate.least_step >= finder.worst_kept() {
             finder.result.pruned += (candidates.len() - visited) as u64;
             break;
         }
-        finder.pipelines(candidate.plan, &tables[candidate.table].1, &candidate.variant);
+        finder.pipelines(
+            candidate.plan,
+            &tables[candidate.table].1,
+            &candidate.variant,
+        );
     }
     finder.result
 }
 
 /// Layer costs for each way to spread a layer, with a plan that has no pipeline yet.
 fn tables(case: &Case, format: NumberFormat) -> Vec<(Plan, LayerTable)> {
-    let heads = case.architecture.kinds.iter().map(|kind| kind.attention.heads());
+    let heads = case
+        .architecture
+        .kinds
+        .iter()
+        .map(|kind| kind.attention.heads());
     let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
     let mut tables = Vec::new();
     for tp in powers_of_two(widest) {
@@ -110,13 +126,23 @@ fn candidates(case: &Case, table: usize, plan: &Plan, costs: &LayerTable) -> Vec
     let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
     let spread = micro_batches * (plan.tp * plan.cp) as f64 / case.chips as f64;
     let mut found = Vec::new();
-    for recompute in [Recompute::None, Recompute::Selective, Recompute::Full] {
+    for recompute in Recompute::ALL {
         for overlap_tp in overlaps(plan.tp > 1) {
             for overlap_ep in overlaps(plan.ep > 1 && recompute != Recompute::Full) {
-                let plan = Plan { recompute, overlap_tp, overlap_ep, ..*plan };
+                let plan = Plan {
+                    recompute,
+                    overlap_tp,
+                    overlap_ep,
+                    ..*plan
+                };
                 let variant = costs.variant(&plan);
                 let least_step = variant.whole(costs, &case.architecture.layers) * spread;
-                found.push(Candidate { table, plan, variant, least_step });
+                found.push(Candidate {
+                    table,
+                    plan,
+                    variant,
+                    least_step,
+                });
             }
         }
     }
@@ -165,12 +191,23 @@ impl Finder<'_> {
                 self.result.pruned += 1;
                 continue;
             }
-            let most = if pp == 1 { 1 } else { (layers / pp).min(MOST_VIRTUAL) };
+            let most = if pp == 1 {
+                1
+            } else {
+                (layers / pp).min(MOST_VIRTUAL)
+            };
             for vp in 1..=most {
                 let plan = Plan { pp, vp, ..plan };
                 self.replicas(plan, table, variant);
                 if pp.is_multiple_of(2) && vp == 1 && plan.overlap_ep {
-                    self.replicas(Plan { schedule: Schedule::DualPipe, ..plan }, table, variant);
+                    self.replicas(
+                        Plan {
+                            schedule: Schedule::DualPipe,
+                            ..plan
+                        },
+                        table,
+                        variant,
+                    );
                 }
             }
         }
@@ -197,7 +234,11 @@ impl Finder<'_> {
 
     /// Remembers the plan that came nearest to fitting.
     fn remember_miss(&mut self, plan: Plan, memory: MemoryTable) {
-        let nearer = self.result.nearest_miss.as_ref().is_none_or(|(_, known)| memory.total < known.total);
+        let nearer = self
+            .result
+            .nearest_miss
+            .as_ref()
+            .is_none_or(|(_, known)| memory.total < known.total);
         if memory.total > memory.usable && nearer {
             self.result.nearest_miss = Some((plan, memory));
         }
@@ -214,7 +255,10 @@ impl Finder<'_> {
             return;
         }
         let slot = self.slot(plan.pp, plan.vp);
-        let slowest = variant.slowest(table, &self.stages[slot]);
+        let slowest = match plan.schedule {
+            Schedule::OneForwardOneBackward => variant.slowest(table, &self.stages[slot]),
+            Schedule::DualPipe => variant.whole(table, &case.architecture.layers) / plan.pp as f64,
+        };
         let sequences = case.workload.global_batch.div_ceil(plan.micro_batch);
         let mut micro_batches = sequences.div_ceil(most).max(1);
         let mut first = true;
@@ -255,7 +299,10 @@ impl Finder<'_> {
         if self.result.plans.len() < KEPT {
             return Seconds::new(f64::INFINITY);
         }
-        self.result.plans.last().map_or(Seconds::new(f64::INFINITY), |plan| plan.step)
+        self.result
+            .plans
+            .last()
+            .map_or(Seconds::new(f64::INFINITY), |plan| plan.step)
     }
 
     fn consider(&mut self, plan: Plan, table: &LayerTable, variant: &Variant, slot: usize) {
@@ -282,7 +329,10 @@ impl Finder<'_> {
     fn keep(&mut self, found: Prediction) {
         let layout = |plan: &Plan| (plan.tp, plan.cp, plan.ep, plan.pp);
         let kept = &mut self.result.plans;
-        if let Some(same) = kept.iter().position(|known| layout(&known.plan) == layout(&found.plan)) {
+        if let Some(same) = kept
+            .iter()
+            .position(|known| layout(&known.plan) == layout(&found.plan))
+        {
             if kept[same].step <= found.step {
                 return;
             }

@@ -45,14 +45,25 @@ mod tests {
 
     #[test]
     fn every_layer_lies_on_one_stage() {
-        for (layers, pp, vp) in [(61, 16, 1), (126, 16, 7), (96, 8, 12), (5, 1, 1), (61, 61, 1), (80, 6, 2)] {
+        for (layers, pp, vp) in [
+            (61, 16, 1),
+            (126, 16, 7),
+            (96, 8, 12),
+            (5, 1, 1),
+            (61, 61, 1),
+            (80, 6, 2),
+        ] {
             let kinds: Vec<usize> = (0..layers).map(|layer| usize::from(layer >= 3)).collect();
             let spread = stages(&kinds, pp, vp);
             let total: u32 = spread.iter().map(super::Stage::layers).sum();
             assert_eq!(total as usize, layers);
             let dense: u32 = spread.iter().map(|stage| stage.counts[0]).sum();
             assert_eq!(dense as usize, layers.min(3));
-            let largest = spread.iter().map(super::Stage::layers).max().unwrap_or_default();
+            let largest = spread
+                .iter()
+                .map(super::Stage::layers)
+                .max()
+                .unwrap_or_default();
             let least = layers.div_ceil((pp * vp) as usize) * vp as usize;
             assert!(largest as usize <= least, "{layers} {pp} {vp}");
         }
