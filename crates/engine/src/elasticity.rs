@@ -2,8 +2,8 @@
 //!
 //! Elasticity = relative change of the rate over relative change of the resource. The largest is
 //! the chokepoint. No formula of its own: the one evaluation with one resource scaled, at the
-//! fixed plan where the effect is smooth (training), with the plan searched again where plans
-//! adapt to the resource (memory capacity; batches under latency targets in serving).
+//! fixed plan where the effect is smooth (training), with the plan searched again for memory
+//! capacity, and with batches and pools adapted under the latency targets in serving.
 
 use chokepoint_chip::{ChipScale, ChipSpec};
 use chokepoint_fabric::{Fabric, FabricScale};

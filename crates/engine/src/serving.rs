@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
-use chokepoint_serve::{Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, search};
+use chokepoint_serve::{
+    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, adapt, search,
+};
 use serde_json::json;
 
 use crate::elasticity::{SEARCHED_STEP, elasticities};
@@ -102,12 +104,18 @@ pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
     let (found, others) = best(case)?;
     let own = found.output_tokens_per_second;
     let rate_with = |_: Resource, chip: &ChipSpec, fabric: &Fabric| {
-        best(&Case {
-            chip,
-            fabric,
-            ..*case
-        })
-        .map_or(own, |found| found.0.output_tokens_per_second)
+        let changed = adapt(
+            &Case {
+                chip,
+                fabric,
+                ..*case
+            },
+            &found.plan,
+        );
+        changed
+            .plans
+            .first()
+            .map_or(own, |plan| plan.output_tokens_per_second)
     };
     let elasticities = elasticities(case.chip, case.fabric, own, |_| SEARCHED_STEP, rate_with);
     let alternatives = others

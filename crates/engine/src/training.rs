@@ -18,8 +18,11 @@ use crate::resolve::SystemParts;
 use crate::row::{Outcome, Resource, Statement};
 use crate::scenario::{FixedPlan, FixedRecompute, FixedSchedule, Training};
 
-/// A training result, or why there is none.
-pub(crate) type Found = Result<(Prediction, Vec<Prediction>), Statement>;
+/// Plans of different layout that a row shows.
+const KEPT: usize = 5;
+
+/// A training result with its alternatives, or why there is none.
+type Found = Result<(Prediction, Vec<Prediction>), Statement>;
 
 /// The workload as the predictor takes it.
 pub(crate) fn workload(training: &Training) -> Workload {
@@ -37,7 +40,7 @@ pub(crate) fn workload(training: &Training) -> Workload {
 }
 
 /// The best plan, or the given one, and its alternatives.
-pub(crate) fn best(case: &Case, fixed: Option<&FixedPlan>) -> Found {
+fn best(case: &Case, fixed: Option<&FixedPlan>, kept: usize) -> Found {
     if let Some(fixed) = fixed {
         let plan = given_plan(case, fixed);
         return evaluate(case, &plan)
@@ -48,7 +51,7 @@ pub(crate) fn best(case: &Case, fixed: Option<&FixedPlan>) -> Found {
         mut plans,
         nearest_miss,
         ..
-    } = search(case);
+    } = search(case, kept);
     if plans.is_empty() {
         return Err(match nearest_miss {
             Some((plan, table)) => refusal(&plan, &Infeasible::Memory(table)),
@@ -121,7 +124,7 @@ pub(crate) fn chips_for_deadline(
         chips,
     };
     smallest(parts.system.node.chips, (ideal * 2.0) as u64, |chips| {
-        let found = best(&case(chips), None).ok()?.0;
+        let found = best(&case(chips), None, 1).ok()?.0;
         (found.run <= deadline).then_some(())
     })
     .map(|(chips, ())| chips)
@@ -129,7 +132,7 @@ pub(crate) fn chips_for_deadline(
 
 /// The outcome of a training case.
 pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome, Statement> {
-    let (found, others) = best(case, fixed)?;
+    let (found, others) = best(case, fixed, KEPT)?;
     let step = |resource| {
         if resource == Resource::MemoryCapacity {
             SEARCHED_STEP
@@ -144,7 +147,7 @@ pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome,
             ..*case
         };
         let changed = if resource == Resource::MemoryCapacity {
-            best(&case, fixed).map(|found| found.0).ok()
+            best(&case, fixed, 1).map(|found| found.0).ok()
         } else {
             evaluate(&case, &found.plan).ok()
         };

@@ -25,6 +25,9 @@ pub(crate) fn answer(words: &Words, comparison: &Comparison, view: &View) -> Str
     if let Some(second) = ranked.get(1).filter(|second| overlap(view, best, second)) {
         sentences.push(words.fill("answer.overlap", [("second", &second.row.system_name)]));
     }
+    if let Some(second) = ranked.get(1).filter(|second| tie(view, best, second)) {
+        sentences.push(words.fill("answer.tie", [("second", &second.row.system_name)]));
+    }
     if let Some((resource, _)) = best.outcome.elasticities.first() {
         let name = words.of("resource", resource.key());
         sentences.push(words.fill("answer.binds", [("resource", &name)]));
@@ -126,6 +129,11 @@ fn overlap(view: &View, best: &Ranked, second: &Ranked) -> bool {
     );
     view.goal() == Goal::Rate
         && matches!(intervals, (Some((low, _)), Some((_, high))) if low <= high)
+}
+
+/// Whether the second needs no more chips than the best.
+fn tie(view: &View, best: &Ranked, second: &Ranked) -> bool {
+    view.goal() == Goal::Chips && best.row.chips == second.row.chips
 }
 
 fn cheapest(words: &Words, view: &View, best: &Ranked) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use chokepoint_engine::rules::{Margin, Truth, Verdict};
+use chokepoint_engine::rules::{Fact, Margin, RuleKind, Truth, Verdict};
 use chokepoint_engine::{Comparison, Row};
 
 use crate::grid::{Column, Filled, Grid};
@@ -84,17 +84,33 @@ fn distance(margin: &Margin) -> f64 {
     }
 }
 
+/// Whether a margin is of a version that decides: a law or a letter.
+fn decides(verdict: &Verdict, margin: &Margin) -> bool {
+    let steps = verdict.trace.iter().filter(|step| step.rule == margin.rule);
+    steps
+        .filter_map(|step| step.kind)
+        .any(|kind| matches!(kind, RuleKind::Law | RuleKind::Letter))
+}
+
+/// The threshold of a deciding version that is nearest to its known metric.
 fn closest(words: &Words, verdict: &Verdict) -> String {
+    let known = |margin: &&Margin| margin.ratio != Fact::Unknown && decides(verdict, margin);
     let closest = verdict
         .margins
         .iter()
+        .filter(known)
         .min_by(|a, b| distance(a).total_cmp(&distance(b)));
     closest.map_or_else(|| NONE.to_owned(), |found| margin(words, found))
 }
 
 fn margin(words: &Words, margin: &Margin) -> String {
+    let key = if margin.ratio == Fact::Unknown {
+        "report.margin-open"
+    } else {
+        "report.margin"
+    };
     words.fill(
-        "report.margin",
+        key,
         [
             ("metric", &words.of("export-metric", margin.metric.name())),
             ("value", &fact(words, margin.value)),

@@ -6,7 +6,7 @@ use chokepoint_engine::{Outcome, Row};
 
 use crate::chart::{Bar, Content, Scale, Segment, draw};
 use crate::messages::Words;
-use crate::number::{count, fixed, percent, significant, tenths_of_percent};
+use crate::number::{count, fixed, percent, significant};
 use crate::palette;
 use crate::svg::escape;
 use crate::tables::cost_parts;
@@ -60,16 +60,20 @@ fn figure(heading: &str, note: &str, legend: &Legend, svg: &str) -> String {
 }
 
 /// A bar for each row: of its result, or that there is none.
-fn bars(words: &Words, view: &View, content: impl Fn(&Row, &Outcome) -> Content) -> Vec<Bar> {
+fn bars(
+    words: &Words,
+    view: &View,
+    mut content: impl FnMut(&Row, &Outcome) -> Content,
+) -> Vec<Bar> {
     let missing = || Content::Missing(words.of("chart", "infeasible"));
-    let bar = |row: &&Row| Bar {
+    let mut bar = |row: &&Row| Bar {
         name: row.system_name.clone(),
         content: row
             .outcome
             .as_ref()
             .map_or_else(missing, |outcome| content(row, outcome)),
     };
-    view.rows.iter().map(bar).collect()
+    view.rows.iter().map(&mut bar).collect()
 }
 
 /// A value of an axis, short.
@@ -191,14 +195,13 @@ fn segment(
 
 fn breakdown(words: &Words, view: &View) -> String {
     let heading = words.get(&format!("chart.breakdown-{}", view.kind_key()));
-    let keys = view.parts();
+    let (keys, shares) = view.shares();
+    let mut shares = shares.into_iter();
     let bars = bars(words, view, |row, outcome| {
-        let times: Vec<f64> = keys.iter().map(|key| part(outcome, key)).collect();
-        let shares = tenths_of_percent(&times);
-        let each = keys.iter().zip(times.iter().zip(shares));
+        let each = keys.iter().zip(shares.next().unwrap_or_default());
         let segments = each
-            .map(|(key, (time, share))| {
-                let value = format!("{} % ({})", percent(share), duration(*time));
+            .map(|(key, share)| {
+                let value = format!("{} % ({})", percent(share), duration(part(outcome, key)));
                 let label = format!("{:.0}", f64::from(share) / 10.0);
                 segment(
                     words,

@@ -8,7 +8,7 @@ use crate::answer::answer;
 use crate::figures::figures;
 use crate::grid::Grid;
 use crate::messages::{Language, Words};
-use crate::svg::escape;
+use crate::svg::{escape, text_width};
 use crate::terminal::{about, heading, title};
 use crate::view::{View, views};
 use crate::{export, notes, tables};
@@ -118,30 +118,36 @@ fn footer(words: &Words, comparison: &Comparison) -> String {
     out
 }
 
+/// Class of a cell: numbers to the right, short texts on one line, long ones wide enough to read.
+fn class(numeric: bool, text: &str) -> &'static str {
+    match text_width(text) {
+        _ if numeric => " class=\"n\"",
+        width if width <= 14.0 => " class=\"s\"",
+        width if width > 40.0 => " class=\"l\"",
+        _ => "",
+    }
+}
+
 /// A table that scrolls sideways where it does not fit.
 pub(crate) fn grid_table(grid: &Grid) -> String {
-    let class = |numeric: bool| if numeric { " class=\"n\"" } else { "" };
     let label = escape(&grid.title);
     let mut out = format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table><thead><tr>"
     );
     for column in &grid.columns {
         let heading = escape(&column.heading).replace('\n', "<br>");
-        let _ = write!(
-            out,
-            "<th scope=\"col\"{}>{heading}</th>",
-            class(column.numeric)
-        );
+        let class = class(column.numeric, "");
+        let _ = write!(out, "<th scope=\"col\"{class}>{heading}</th>");
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in &grid.rows {
         out.push_str("<tr>");
         for (index, (cell, column)) in row.iter().zip(&grid.columns).enumerate() {
-            let (cell, class) = (escape(cell), class(column.numeric));
+            let (text, class) = (escape(cell), class(column.numeric, cell));
             if index == 0 {
-                let _ = write!(out, "<th scope=\"row\"{class}>{cell}</th>");
+                let _ = write!(out, "<th scope=\"row\">{text}</th>");
             } else {
-                let _ = write!(out, "<td{class}>{cell}</td>");
+                let _ = write!(out, "<td{class}>{text}</td>");
             }
         }
         out.push_str("</tr>\n");

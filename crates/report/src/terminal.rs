@@ -2,7 +2,7 @@
 
 use chokepoint_engine::Comparison;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ColumnConstraint, ContentArrangement, Table, Width};
 
 use crate::answer::answer;
 use crate::grid::Grid;
@@ -130,5 +130,20 @@ pub(crate) fn drawn(grid: &Grid, width: u16) -> String {
                 .map(|(cell, column)| Cell::new(cell).set_alignment(side(column.numeric))),
         );
     }
+    let last = grid.columns.len().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((1, u16::from(index == last)));
+    }
+    if let Some(column) = table.column_mut(0) {
+        let lower = Width::Fixed(names_width(grid).min(width / 4));
+        column.set_constraint(ColumnConstraint::LowerBoundary(lower));
+    }
     table.to_string()
+}
+
+/// Columns that the longest cell of the first column takes at most.
+fn names_width(grid: &Grid) -> u16 {
+    let names = grid.rows.iter().filter_map(|row| row.first());
+    let widest = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    u16::try_from(widest + 1).unwrap_or(u16::MAX)
 }

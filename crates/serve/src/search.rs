@@ -15,6 +15,8 @@ const MOST_TENSOR: u64 = 64;
 const MOST_EXPERT: u64 = 512;
 /// Largest prompt batch of a prefill instance's attention group.
 const MOST_PROMPTS: u64 = 8;
+/// Instances up to which every split between two pools is tried.
+const FEW_INSTANCES: u64 = 16;
 /// Most sequences on an attention group, a bound of engines' schedulers.
 const MOST_SEQUENCES: u64 = 4096;
 
@@ -32,24 +34,30 @@ pub struct SearchResult {
 /// Searches all plans of a case.
 #[must_use]
 pub fn search(case: &Case) -> SearchResult {
-    let format = case.chip.best_format(&case.workload.formats);
-    let mut finder = Finder {
-        case,
-        format,
-        result: SearchResult {
-            plans: Vec::new(),
-            evaluated: 0,
-            nearest_miss: None,
-        },
-    };
+    let mut finder = Finder::new(case);
     let layouts = layouts(case);
     for layout in &layouts {
         finder.aggregated(*layout);
     }
-    let prefill = finder.best_prefill(&layouts);
-    if let Some(prefill) = prefill {
+    if let Some(prefill) = finder.best_prefill(&layouts) {
         for layout in &layouts {
             finder.disaggregated(*layout, prefill);
+        }
+    }
+    finder.result
+}
+
+/// Searches batches and numbers of instances again, with the layouts and the kind of a plan kept:
+/// what a deployed plan does when a resource changes a little.
+#[must_use]
+pub fn adapt(case: &Case, plan: &Plan) -> SearchResult {
+    let mut finder = Finder::new(case);
+    match plan.prefill {
+        None => finder.aggregated(plan.decode.layout),
+        Some(pool) => {
+            if let Some(prefill) = finder.best_prefill(&[pool.layout]) {
+                finder.disaggregated(plan.decode.layout, prefill);
+            }
         }
     }
     finder.result
@@ -98,7 +106,19 @@ struct Finder<'a> {
     result: SearchResult,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
+    fn new(case: &'a Case<'a>) -> Self {
+        Self {
+            case,
+            format: case.chip.best_format(&case.workload.formats),
+            result: SearchResult {
+                plans: Vec::new(),
+                evaluated: 0,
+                nearest_miss: None,
+            },
+        }
+    }
+
     fn plan(&self, decode: Pool, prefill: Option<Pool>) -> Plan {
         Plan {
             decode,
@@ -174,7 +194,8 @@ impl Finder<'_> {
         best.map(|(_, layout, batch)| (layout, batch))
     }
 
-    /// Splits the chips between the two pools: the balanced split and its neighbours.
+    /// Splits the chips between the two pools: every split while there are few, else the balanced
+    /// one and its neighbours.
     fn disaggregated(&mut self, layout: Layout, prefill: (Layout, u64)) {
         let case = self.case;
         let most = self.most_sequences(layout);
@@ -182,39 +203,72 @@ impl Finder<'_> {
             return;
         };
         let (prefill_layout, prompts) = prefill;
-        let decode_time = crate::iteration::decode(
-            case,
-            &layout,
-            self.format,
-            batch,
-            crate::steady::mean_context(case),
-        );
-        let prefill_time = crate::iteration::prefill(case, &prefill_layout, self.format, prompts);
-        let answers =
-            (layout.dp * batch) as f64 / (decode_time.total().get() * case.workload.output as f64);
-        let prompts_rate = (prefill_layout.dp * prompts) as f64 / prefill_time.total().get();
-        let (decode_chips, prefill_chips) = (layout.chips() as f64, prefill_layout.chips() as f64);
-        let unit = decode_chips + prefill_chips * answers / prompts_rate;
+        let prompt_time =
+            crate::iteration::prefill(case, &prefill_layout, self.format, prompts).total();
+        let answers = self.answers(&layout, batch);
+        let prompt_rate = (prefill_layout.dp * prompts) as f64 / prompt_time.get();
+        let unit = layout.chips() as f64 + prefill_layout.chips() as f64 * answers / prompt_rate;
         let balanced = (case.chips as f64 / unit) as u64;
-        for instances in balanced.saturating_sub(2).max(1)..=balanced + 1 {
+        let all = case.chips / layout.chips();
+        let splits = if all <= FEW_INSTANCES {
+            1..=all
+        } else {
+            balanced.saturating_sub(2).max(1)..=balanced + 1
+        };
+        for instances in splits {
             let left = case.chips.saturating_sub(instances * layout.chips());
-            let prefill_instances = left / prefill_layout.chips();
-            if prefill_instances == 0 {
-                break;
-            }
             let pool = Pool {
-                instances: prefill_instances,
+                instances: left / prefill_layout.chips(),
                 layout: prefill_layout,
                 batch: prompts,
             };
-            let plan = self.plan(
+            if pool.instances == 0 {
+                break;
+            }
+            self.split(
                 Pool {
                     instances,
                     layout,
                     batch,
                 },
-                Some(pool),
+                pool,
             );
+        }
+    }
+
+    /// Requests that one decode instance answers in a second.
+    fn answers(&self, layout: &Layout, batch: u64) -> f64 {
+        let context = crate::steady::mean_context(self.case);
+        let iteration = crate::iteration::decode(self.case, layout, self.format, batch, context);
+        (layout.dp * batch) as f64 / (iteration.total().get() * self.case.workload.output as f64)
+    }
+
+    /// One split, with the largest decode batch, and where prefill limits it with the batch at
+    /// which both pools sustain the same rate: a smaller batch leaves prompts more time to wait.
+    fn split(&mut self, decode: Pool, prefill: Pool) {
+        let largest = self.plan(decode, Some(prefill));
+        self.consider(largest);
+        let prefill_limits = |finder: &Self, batch: u64| {
+            let plan = finder.plan(Pool { batch, ..decode }, Some(prefill));
+            evaluate(finder.case, &plan).map_or(true, |found| {
+                let answers = finder.answers(&decode.layout, batch) * decode.instances as f64;
+                answers > found.requests_per_second * (1.0 + 1e-12)
+            })
+        };
+        if !prefill_limits(self, decode.batch) {
+            return;
+        }
+        let (mut low, mut high) = (1, decode.batch);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if prefill_limits(self, middle) {
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        for batch in [low, low - 1].into_iter().filter(|batch| *batch > 0) {
+            let plan = self.plan(Pool { batch, ..decode }, Some(prefill));
             self.consider(plan);
         }
     }

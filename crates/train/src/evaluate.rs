@@ -285,3 +285,54 @@ fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     }
     libm::sqrt(sum)
 }
+
+#[cfg(test)]
+mod tests {
+    use chokepoint_model::Recompute;
+    use chokepoint_units::NumberFormat;
+
+    use super::*;
+
+    /// Steady and idle time of a device for m micro-batches on p equal stages with F = B = W = 1.
+    fn time(pp: u64, vp: u64, micro_batches: u64, schedule: Schedule) -> f64 {
+        let plan = Plan {
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            pp,
+            vp,
+            dp: 1,
+            micro_batch: 1,
+            recompute: Recompute::None,
+            schedule,
+            format: NumberFormat::Bf16,
+            overlap_tp: false,
+            overlap_ep: false,
+        };
+        let table = LayerTable::of_times(1.0 / vp as f64, 1.0 / vp as f64, 1.0 / vp as f64);
+        let variant = table.variant(&plan);
+        let layers = vec![0; (pp * vp) as usize];
+        let (slowest, bubble) = pipeline(&plan, &table, &variant, &stages(&layers, pp, vp));
+        (slowest.parts.total() * micro_batches as f64 + bubble).get()
+    }
+
+    /// Total time of a device as the schedules' papers count it (F = B_input = W = 1), from
+    /// Narayanan et al. 2021 and the DualPipe README.
+    #[test]
+    fn schedules_take_the_published_time() {
+        let cases = [
+            (8, 1, 20, Schedule::OneForwardOneBackward, 81.0),
+            (8, 1, 20, Schedule::DualPipe, 66.0),
+            (16, 1, 64, Schedule::OneForwardOneBackward, 237.0),
+            (16, 2, 64, Schedule::OneForwardOneBackward, 214.5),
+            (16, 1, 64, Schedule::DualPipe, 206.0),
+        ];
+        for (pp, vp, micro_batches, schedule, expected) in cases {
+            let found = time(pp, vp, micro_batches, schedule);
+            assert!(
+                (found - expected).abs() < 1e-9,
+                "{pp} {vp} {micro_batches} {schedule:?}: {found}"
+            );
+        }
+    }
+}

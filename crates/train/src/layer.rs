@@ -560,3 +560,34 @@ impl Variant {
         ends + Seconds::new(layers)
     }
 }
+
+#[cfg(test)]
+impl LayerTable {
+    /// One kind of layer with the given times and nothing else, for hand-worked schedules.
+    pub(crate) fn of_times(forward: f64, input_gradient: f64, weight_gradient: f64) -> Self {
+        let time = |seconds| {
+            let mut parts = Parts::default();
+            parts.put(Part::Gemm, Seconds::new(seconds));
+            parts
+        };
+        let layer = LayerBase {
+            dense_parameters: 0.0,
+            expert_parameters: 0.0,
+            forward: time(forward),
+            backward: time(input_gradient + weight_gradient),
+            weight_gradient: Seconds::new(weight_gradient),
+            again: [Seconds::ZERO; Recompute::ALL.len()],
+            tensor: Seconds::ZERO,
+            expert_forward: Seconds::ZERO,
+            expert_backward: Seconds::ZERO,
+            context: Seconds::ZERO,
+            activations: [Bytes::ZERO; Recompute::ALL.len()],
+        };
+        Self {
+            layers: vec![layer],
+            ends: Ends::default(),
+            tied: false,
+            tied_parameters: 0.0,
+        }
+    }
+}

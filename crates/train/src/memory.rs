@@ -181,3 +181,42 @@ fn in_flight(plan: &Plan, rank: u64, micro_batches: u64) -> f64 {
     let overlapped = plan.overlap_ep && plan.schedule == Schedule::OneForwardOneBackward;
     (held + f64::from(u8::from(overlapped))).min(m)
 }
+
+#[cfg(test)]
+mod tests {
+    use chokepoint_units::NumberFormat;
+
+    use super::*;
+
+    fn plan(pp: u64, vp: u64, schedule: Schedule) -> Plan {
+        Plan {
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            pp,
+            vp,
+            dp: 1,
+            micro_batch: 1,
+            recompute: Recompute::None,
+            schedule,
+            format: NumberFormat::Bf16,
+            overlap_tp: false,
+            overlap_ep: false,
+        }
+    }
+
+    /// Activations in units of one micro-batch of one stage: p on the first and 1 on the last
+    /// stage of 1F1B, p (1 + (p-1)/(pv)) interleaved (Korthikanti et al. 2022, section 4.2.3),
+    /// p + 1 everywhere in DualPipe, and never more than there are micro-batches.
+    #[test]
+    fn stages_hold_the_published_activations() {
+        let plain = plan(8, 1, Schedule::OneForwardOneBackward);
+        assert!((in_flight(&plain, 0, 64) - 8.0).abs() < 1e-12);
+        assert!((in_flight(&plain, 7, 64) - 1.0).abs() < 1e-12);
+        assert!((in_flight(&plain, 0, 4) - 4.0).abs() < 1e-12);
+        let interleaved = plan(8, 4, Schedule::OneForwardOneBackward);
+        assert!((in_flight(&interleaved, 0, 64) - 8.0 * (1.0 + 7.0 / 32.0)).abs() < 1e-12);
+        let dualpipe = plan(16, 1, Schedule::DualPipe);
+        assert!((in_flight(&dualpipe, 5, 120) - 17.0).abs() < 1e-12);
+    }
+}

@@ -14,8 +14,6 @@ use crate::memory::{MemoryTable, memory};
 use crate::stage::{Stage, stages};
 use crate::{Case, Plan, Prediction, Schedule};
 
-/// How many plans of different layout a search keeps.
-const KEPT: usize = 5;
 /// Largest tensor parallelism; beyond it no published run goes.
 const MOST_TENSOR: u64 = 64;
 /// Shortest share of a sequence worth splitting off for context parallelism, tokens.
@@ -38,13 +36,13 @@ pub struct SearchResult {
     pub nearest_miss: Option<(Plan, MemoryTable)>,
 }
 
-/// Searches all plans of a case.
+/// Searches all plans of a case and keeps the fastest of `kept` different layouts.
 ///
 /// Variants (a table of layer costs with a choice of recomputation and overlaps) are visited in
 /// rising order of a lower bound of their step time, so that the search ends at the first whose
 /// bound the plans found already beat.
 #[must_use]
-pub fn search(case: &Case) -> SearchResult {
+pub fn search(case: &Case, kept: usize) -> SearchResult {
     let format = case.chip.best_format(&case.workload.formats);
     let tables = tables(case, format);
     let mut candidates: Vec<Candidate> = tables
@@ -55,6 +53,7 @@ pub fn search(case: &Case) -> SearchResult {
     candidates.sort_by(|a, b| a.least_step.get().total_cmp(&b.least_step.get()));
     let mut finder = Finder {
         case,
+        kept: kept.max(1),
         stages: Vec::new(),
         result: SearchResult {
             plans: Vec::new(),
@@ -176,6 +175,8 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 struct Finder<'a> {
     case: &'a Case<'a>,
+    /// How many plans of different layout to keep.
+    kept: usize,
     /// Layers by stage at `slot(pp, vp)`; computed once.
     stages: Vec<Vec<Stage>>,
     result: SearchResult,
@@ -296,7 +297,7 @@ impl Finder<'_> {
 
     /// Step time that a plan must beat.
     fn worst_kept(&self) -> Seconds {
-        if self.result.plans.len() < KEPT {
+        if self.result.plans.len() < self.kept {
             return Seconds::new(f64::INFINITY);
         }
         self.result
@@ -340,7 +341,7 @@ impl Finder<'_> {
         }
         let place = kept.partition_point(|known| known.step <= found.step);
         kept.insert(place, found);
-        kept.truncate(KEPT);
+        kept.truncate(self.kept);
     }
 }
 
