@@ -45,6 +45,10 @@ impl Fabric {
         }
     }
 
+    /// One domain: its curve or closed form. Several: a stage inside the domains and one between
+    /// them on the shard of each rank, all rails at once (hierarchical, as NCCL's `NVLSTree`, ring
+    /// and `CollNet` move data: each link carries the same bytes). All-to-all has no stages; its
+    /// local and remote parts run side by side.
     fn collective(&self, kind: CollectiveKind, group: Group, size: Bytes) -> Seconds {
         if group.size <= 1 || size <= Bytes::ZERO {
             return Seconds::ZERO;
@@ -53,17 +57,18 @@ impl Fabric {
         if domains <= 1 {
             return self.inside(kind, size, inside);
         }
+        let shard = size / inside as f64;
         match kind {
             CollectiveKind::AllReduce => {
-                let shard = size / inside as f64;
-                self.inside(CollectiveKind::ReduceScatter, size, inside)
-                    + self.outside(kind, shard, domains)
-                    + self.inside(CollectiveKind::AllGather, size, inside)
+                let whole = self.inside(kind, size, inside);
+                let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
+                    + self.inside(CollectiveKind::AllGather, size, inside);
+                self.staged(whole.min(halves), self.outside(kind, shard, domains))
             }
-            CollectiveKind::AllGather | CollectiveKind::ReduceScatter => {
-                let shard = size / inside as f64;
-                self.outside(kind, shard, domains) + self.inside(kind, size, inside)
-            }
+            CollectiveKind::AllGather | CollectiveKind::ReduceScatter => self.staged(
+                self.inside(kind, size, inside),
+                self.outside(kind, shard, domains),
+            ),
             CollectiveKind::AllToAll => {
                 let local = size / domains as f64;
                 let remote = size - local;
@@ -71,6 +76,16 @@ impl Fabric {
                 crossing.max(self.inside(kind, local, inside))
             }
         }
+    }
+
+    /// Two stages in a pipeline of segments: with p segments the longer stage runs through and
+    /// the shorter adds one segment and p handovers, long + short/p + p h; the best p = sqrt(short
+    /// / h) gives long + 2 sqrt(short h). Small messages go through whole: long + short. (Segmented
+    /// pipelines: Rabenseifner 2004; van de Geijn et al.)
+    fn staged(&self, inside: Seconds, outside: Seconds) -> Seconds {
+        let (long, short) = (inside.max(outside), inside.min(outside));
+        let rest = Seconds::new(2.0 * (short.get() * self.handover.get()).sqrt());
+        long + short.min(rest)
     }
 
     /// Inside one domain.

@@ -98,12 +98,22 @@ pub(crate) fn nearest(curves: &[Curve], kind: CollectiveKind, ranks: u64) -> Opt
     };
     curves
         .iter()
-        .filter(|curve| curve.kind == kind && !curve.points.is_empty())
+        .filter(|curve| curve.kind == kind && curve.ranks > 1 && !curve.points.is_empty())
         .min_by(|a, b| distance(a).total_cmp(&distance(b)))
 }
 
-/// Latency and bandwidth of the fastest of ring and (double) binary tree inside a domain, for
-/// chips without measured curves; Thakur, Rabenseifner, Gropp 2005, tables 1 to 4.
+/// Latency and bandwidth inside a domain for chips without measured curves, Thakur, Rabenseifner,
+/// Gropp 2005, with alpha the hop, 1/beta the bandwidth, no time for the additions:
+///
+/// - all-gather by recursive doubling, reduce-scatter by recursive halving: lg p alpha + (p-1)/p n
+///   beta;
+/// - all-reduce as both (Rabenseifner): 2 lg p alpha + 2 (p-1)/p n beta. It is never slower than
+///   their ring, 2(p-1) alpha + 2 (p-1)/p n beta, nor than a pipelined tree, 2 lg p alpha + 2 n
+///   beta;
+/// - all-to-all with all messages posted at once: alpha + (p-1)/p n beta.
+///
+/// Limits: lg is rounded up for other rank counts than powers of two, whose extra exchange is left
+/// out; recursive doubling of whole messages, faster for the smallest ones, too.
 pub(crate) fn closed_form(
     kind: CollectiveKind,
     size: Bytes,
@@ -112,15 +122,11 @@ pub(crate) fn closed_form(
     hop: Seconds,
 ) -> Seconds {
     let transfer = size * bus_factor(kind, ranks) / bandwidth;
-    let steps = (ranks - 1) as f64;
     let levels = libm::ceil(libm::log2(ranks as f64));
-    match kind {
-        CollectiveKind::AllReduce => {
-            let ring = hop * (2.0 * steps) + transfer;
-            let tree = hop * (2.0 * levels) + size * 2.0 / bandwidth;
-            ring.min(tree)
-        }
-        CollectiveKind::AllGather | CollectiveKind::ReduceScatter => hop * levels + transfer,
-        CollectiveKind::AllToAll => hop + transfer,
-    }
+    let hops = match kind {
+        CollectiveKind::AllReduce => 2.0 * levels,
+        CollectiveKind::AllGather | CollectiveKind::ReduceScatter => levels,
+        CollectiveKind::AllToAll => 1.0,
+    };
+    hop * hops + transfer
 }

@@ -14,6 +14,12 @@ const UNMEASURED_SHARE: f64 = 0.70;
 /// of the smallest two-rank times of NCCL on A100, H100 and B200, less the launch.
 const UNMEASURED_LATENCY: Seconds = Seconds::new(5e-6);
 
+/// Time to hand a segment from the stage inside a domain to the stage between domains: fitted on
+/// all-reduce of 16 H100 in two nodes at 64 MiB to 16 GiB, 25 to 84 us (AWS p5, coll-1963 to 1967
+/// of the collected measurements); held against 8 to 12 nodes of H100, 4 of B200 and two racks of
+/// GB200 in `tests/measured.rs`.
+const HANDOVER: Seconds = Seconds::new(50e-6);
+
 /// The network of a system between its chips.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fabric {
@@ -32,6 +38,8 @@ pub struct Fabric {
     pub out_latency: Seconds,
     /// Whether domain collectives follow curves measured on this chip.
     pub measured: bool,
+    /// Time to hand a segment from one stage of a collective to the next.
+    pub(crate) handover: Seconds,
     pub(crate) curves: Vec<Curve>,
     /// From the measured chip's link to this system's.
     pub(crate) link: LinkScale,
@@ -91,6 +99,7 @@ impl Fabric {
                 .map_or(UNMEASURED_LATENCY, |f| f.value),
             out_bandwidth: system.scale_out.bandwidth.value * network.achieved.value,
             out_latency: network.latency.value,
+            handover: HANDOVER,
             measured: usable && measured_on.is_some_and(|chip| chip.id == system.chip),
             curves: if usable {
                 curves.collective.iter().map(Curve::new).collect()
@@ -116,6 +125,7 @@ impl Fabric {
         fabric.out_bandwidth = self.out_bandwidth * scale.out_bandwidth;
         fabric.domain_latency = self.domain_latency * scale.latency;
         fabric.out_latency = self.out_latency * scale.latency;
+        fabric.handover = self.handover * scale.latency;
         fabric
     }
 

@@ -116,15 +116,19 @@ fn hourly() -> HourlyCost {
     }
 }
 
-/// A result `speed` times as fast as the base.
-fn outcome(kind: Kind, speed: f64) -> Outcome {
-    let common = [
+/// Measures that both kinds of workload have.
+fn common_metrics() -> BTreeMap<&'static str, f64> {
+    BTreeMap::from([
         ("memory_bytes", 112e9),
         ("memory_usable_bytes", 132.5e9),
         ("memory_capacity_bytes", 141e9),
         ("chip_power_watts", 612.0),
-    ];
-    let mut metrics = BTreeMap::from(common);
+    ])
+}
+
+/// A result `speed` times as fast as the base.
+fn outcome(kind: Kind, speed: f64) -> Outcome {
+    let mut metrics = common_metrics();
     let (interval, breakdown, plan);
     if kind == Kind::Training {
         let step = 12.0 / speed;
