@@ -42,7 +42,9 @@ fn described(message: &str) -> Diagnostic {
             };
         }
     }
-    let code = if message.contains("unit") || message.contains("bare number") {
+    let code = if message.starts_with("invalid value") {
+        Code::Value
+    } else if message.contains("unit") || message.contains("bare number") {
         Code::Unit
     } else if [
         "missing field",
@@ -61,6 +63,7 @@ fn described(message: &str) -> Diagnostic {
         "expected",
         "invalid",
         "key with no value",
+        "extra",
         "unclosed",
         "duplicate key",
         "unexpected",

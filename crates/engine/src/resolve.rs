@@ -1,5 +1,7 @@
 //! From a scenario and the data to what the calculation needs.
 
+use std::ops::Range;
+
 use chokepoint_catalog::{Catalog, Chip, Entry, Figure, Grade, Network, PriceBook, System};
 use chokepoint_chip::ChipSpec;
 use chokepoint_diag::{Code, Diagnostic};
@@ -89,17 +91,12 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
 }
 
 /// The place of a workload's model id, or of the workload when it cannot be found.
-fn model_span(
-    text: &str,
-    span: std::ops::Range<usize>,
-    workload: &Workload,
-) -> std::ops::Range<usize> {
+fn model_span(text: &str, span: Range<usize>, workload: &Workload) -> Range<usize> {
     let quoted = format!("\"{}\"", workload.model());
-    text.get(span.clone())
-        .and_then(|part| part.find(&quoted))
-        .map_or(span.clone(), |at| {
-            span.start + at..span.start + at + quoted.len()
-        })
+    let found = text.get(span.start..).and_then(|rest| rest.find(&quoted));
+    found.map_or(span.clone(), |at| {
+        span.start + at..span.start + at + quoted.len()
+    })
 }
 
 fn transaction(file: &str, text: &str, scenario: &Scenario) -> Result<Transaction, Diagnostic> {

@@ -1,6 +1,7 @@
 //! A scenario file: workloads x systems x economics x date x what is equal.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use chokepoint_catalog::{Chip, System};
 use chokepoint_diag::{Code, Diagnostic, from_toml};
@@ -39,9 +40,17 @@ pub struct Scenario {
     /// What is held equal.
     #[schemars(with = "Equal")]
     pub equal: Spanned<Equal>,
-    /// What is to be done.
-    #[serde(rename = "workload")]
-    #[schemars(with = "Vec<Workload>")]
+    /// Pre-training workloads.
+    #[serde(default)]
+    #[schemars(with = "Vec<Training>")]
+    training: Vec<Spanned<Training>>,
+    /// Serving workloads.
+    #[serde(default)]
+    #[schemars(with = "Vec<Serving>")]
+    serving: Vec<Spanned<Serving>>,
+    /// All workloads, training first.
+    #[serde(skip)]
+    #[schemars(skip)]
     pub workloads: Vec<Spanned<Workload>>,
     /// Chips defined in full, as in `data/chips`.
     #[serde(default, rename = "chip")]
@@ -95,8 +104,7 @@ pub enum Held {
 }
 
 /// A workload.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, tag = "kind", rename_all = "lowercase")]
+#[derive(Debug, Clone)]
 pub enum Workload {
     /// Pre-training.
     Training(Training),
@@ -372,13 +380,29 @@ impl Equal {
 }
 
 impl Scenario {
+    /// Puts all workloads in one list, training first.
+    fn gather(&mut self) {
+        let training = self
+            .training
+            .drain(..)
+            .map(|w| Spanned::new(w.span(), Workload::Training(w.into_inner())));
+        let mut workloads: Vec<Spanned<Workload>> = training.collect();
+        workloads.extend(
+            self.serving
+                .drain(..)
+                .map(|w| Spanned::new(w.span(), Workload::Serving(w.into_inner()))),
+        );
+        self.workloads = workloads;
+    }
+
     /// Reads a scenario and checks what needs no catalogue.
     ///
     /// # Errors
     /// What is wrong, with its place.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
-        let scenario: Self = toml::from_str(text).map_err(|error| from_toml(file, text, &error))?;
-        let wrong = |message: String, span: std::ops::Range<usize>| {
+        let mut scenario: Self =
+            toml::from_str(text).map_err(|error| from_toml(file, text, &error))?;
+        let wrong = |message: String, span: Range<usize>| {
             Diagnostic::new(Code::Value, message).at(file, text, span)
         };
         if scenario.schema != 1 {
@@ -393,6 +417,11 @@ impl Scenario {
                 at..at + 7,
             ));
         }
+        scenario.gather();
+        if scenario.workloads.is_empty() {
+            let message = "at least one [[training]] or [[serving]] workload is needed".to_owned();
+            return Err(wrong(message, text.len()..text.len()));
+        }
         if scenario.equal.get_ref().held().is_none() {
             return Err(equal_error().at(file, text, scenario.equal.span()));
         }
@@ -400,18 +429,17 @@ impl Scenario {
         for workload in &scenario.workloads {
             let span = workload.span();
             let workload = workload.get_ref();
+            let field = |name: &str| field_span(text, &span, name);
             if workload.equal().is_some_and(|equal| equal.held().is_none()) {
-                return Err(equal_error().at(file, text, span));
+                return Err(equal_error().at(file, text, field("equal")));
             }
             if ids.contains(&workload.id()) {
-                return Err(wrong(
-                    format!("two workloads have the id \"{}\"", workload.id()),
-                    span,
-                ));
+                let message = format!("two workloads have the id \"{}\"", workload.id());
+                return Err(wrong(message, field("id")));
             }
             ids.push(workload.id());
-            if let Some(message) = nonsense(workload) {
-                return Err(wrong(message, span));
+            if let Some((name, message)) = nonsense(workload) {
+                return Err(wrong(format!("{name} {message}"), field(name)));
             }
             let equal = workload.equal().unwrap_or(scenario.equal.get_ref());
             if let (Workload::Serving(serving), Some(Held::Deadline(_))) = (workload, equal.held())
@@ -428,6 +456,24 @@ impl Scenario {
     }
 }
 
+/// The place of a field of a workload: the first line after the workload's start that begins with
+/// its name; the workload itself when there is none.
+fn field_span(text: &str, workload: &Range<usize>, name: &str) -> Range<usize> {
+    let mut at = workload.start;
+    for line in text
+        .get(workload.start..)
+        .unwrap_or_default()
+        .split_inclusive('\n')
+    {
+        let rest = line.strip_prefix(name).map(str::trim_start);
+        if rest.is_some_and(|rest| rest.starts_with('=')) {
+            return at..at + line.trim_end().len();
+        }
+        at += line.len();
+    }
+    workload.clone()
+}
+
 fn equal_error() -> Diagnostic {
     Diagnostic::new(
         Code::Value,
@@ -436,34 +482,37 @@ fn equal_error() -> Diagnostic {
     .help("write for instance: equal = { chips = 2048 }")
 }
 
-/// What is impossible about a workload's numbers.
-fn nonsense(workload: &Workload) -> Option<String> {
-    let positive = |name: &str, value: f64| {
+/// What is impossible about a workload's numbers: a field and what is wrong with it.
+fn nonsense(workload: &Workload) -> Option<(&'static str, String)> {
+    let positive = |name: &'static str, value: f64| {
         (!(value > 0.0 && value.is_finite()))
-            .then(|| format!("{name} must be positive, found {value}"))
+            .then(|| (name, format!("must be positive, found {value}")))
     };
-    let imbalance = |value: f64| {
-        (!(1.0..=64.0).contains(&value))
-            .then(|| format!("expert_imbalance must lie between 1 and 64, found {value}"))
+    let common = |formats: &[NumberFormat], imbalance: f64| {
+        if formats.is_empty() {
+            return Some(("formats", "must name at least one number format".to_owned()));
+        }
+        let possible = (1.0..=64.0).contains(&imbalance);
+        (!possible).then(|| {
+            (
+                "expert_imbalance",
+                format!("must lie between 1 and 64, found {imbalance}"),
+            )
+        })
     };
     match workload {
         Workload::Training(w) => positive("tokens", w.tokens)
             .or_else(|| positive("sequence", w.sequence as f64))
             .or_else(|| positive("global_batch", w.global_batch as f64))
-            .or_else(|| imbalance(w.expert_imbalance))
+            .or_else(|| common(&w.formats, w.expert_imbalance))
             .or_else(|| {
                 let known = matches!(w.moments, NumberFormat::Fp32 | NumberFormat::Bf16);
                 (!known).then(|| {
-                    format!(
-                        "moments must be \"fp32\" or \"bf16\", found \"{}\"",
-                        w.moments
+                    (
+                        "moments",
+                        format!("must be \"fp32\" or \"bf16\", found \"{}\"", w.moments),
                     )
                 })
-            })
-            .or_else(|| {
-                w.formats
-                    .is_empty()
-                    .then(|| "formats must name at least one number format".to_owned())
             }),
         Workload::Serving(w) => positive("input", w.input as f64)
             .or_else(|| positive("output", w.output as f64))
@@ -473,11 +522,6 @@ fn nonsense(workload: &Workload) -> Option<String> {
                 w.requests_per_second
                     .and_then(|rate| positive("requests_per_second", rate))
             })
-            .or_else(|| imbalance(w.expert_imbalance))
-            .or_else(|| {
-                w.formats
-                    .is_empty()
-                    .then(|| "formats must name at least one number format".to_owned())
-            }),
+            .or_else(|| common(&w.formats, w.expert_imbalance)),
     }
 }

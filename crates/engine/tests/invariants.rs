@@ -21,8 +21,8 @@ fn scenario(system: &str, chips: u64, derive: &str, workload: &str) -> String {
     )
 }
 
-const TRAINING: &str = "[[workload]]\nkind = \"training\"\nid = \"w\"\nmodel = \"MODEL\"\ntokens = 1e12\nsequence = 4096\nglobal_batch = 512\n";
-const SERVING: &str = "[[workload]]\nkind = \"serving\"\nid = \"w\"\nmodel = \"MODEL\"\ninput = 2048\noutput = 512\nttft = \"2 s\"\ntpot = \"60 ms\"\n";
+const TRAINING: &str = "[[training]]\nid = \"w\"\nmodel = \"MODEL\"\ntokens = 1e12\nsequence = 4096\nglobal_batch = 512\n";
+const SERVING: &str = "[[serving]]\nid = \"w\"\nmodel = \"MODEL\"\ninput = 2048\noutput = 512\nttft = \"2 s\"\ntpot = \"60 ms\"\n";
 
 fn workload(serving: bool, model: &str) -> String {
     (if serving { SERVING } else { TRAINING }).replace("MODEL", model)

@@ -53,8 +53,7 @@ date = "2026-11-24"
 prices = "retail-2025"
 systems = ["SYSTEM"]
 equal = { chips = CHIPS }
-[[workload]]
-kind = "training"
+[[training]]
 id = "run"
 model = "MODEL"
 tokens = 1e12

@@ -35,7 +35,13 @@ impl Fabric {
         self.collective(CollectiveKind::AllToAll, group, size)
     }
 
-    /// One message to the neighbour at the group's stride.
+    /// One message to the neighbour at the group's stride: latency + size / bandwidth, the domain's
+    /// between two of its ranks where the stride is shorter than the domain, else the scale-out
+    /// network's.
+    ///
+    /// Limits: a chain with a stride shorter than the domain crosses a border every few steps;
+    /// those steps are not counted. Point to point reaches the share of the links that collectives
+    /// of chips without curves reach.
     #[must_use]
     pub fn send(&self, stride: u64, size: Bytes) -> Seconds {
         if stride < self.domain {
@@ -84,7 +90,7 @@ impl Fabric {
     /// pipelines: Rabenseifner 2004; van de Geijn et al.)
     fn staged(&self, inside: Seconds, outside: Seconds) -> Seconds {
         let (long, short) = (inside.max(outside), inside.min(outside));
-        let rest = Seconds::new(2.0 * (short.get() * self.handover.get()).sqrt());
+        let rest = Seconds::new(2.0 * libm::sqrt(short.get() * self.handover.get()));
         long + short.min(rest)
     }
 

@@ -33,8 +33,7 @@ impl Dispatch {
     ///
     /// Limits: experts are drawn with replacement, since their number is not known here. The
     /// exact form for E experts without a limit, d (1 - C(E - E/d, k) / C(E, k)), is larger: by
-    /// 0.9% for 256 experts, 8 domains, k = 8. Real routers prefer neighbours neither more nor
-    /// less; skew is the caller's `tokens`.
+    /// 0.9% for 256 experts, 8 domains, k = 8. Skew between experts is the caller's, in `tokens`.
     #[must_use]
     pub fn distinct_domains(&self, domains: u64) -> f64 {
         let domains = domains.max(1);
@@ -63,7 +62,9 @@ impl Dispatch {
                     size as f64 * chosen * self.hit(1.0 / (most_of * size as f64))
                 } else {
                     (0..=most.min(size))
-                        .map(|j| hypergeometric(groups, size, most, j) * self.hit(j as f64 / most_of))
+                        .map(|j| {
+                            hypergeometric(groups, size, most, j) * self.hit(j as f64 / most_of)
+                        })
                         .sum()
                 };
                 count as f64 * expected
@@ -82,9 +83,7 @@ fn hypergeometric(all: u64, marked: u64, drawn: u64, hits: u64) -> f64 {
 
 /// Binomial coefficient.
 fn choose(n: u64, k: u64) -> f64 {
-    (0..k.min(n - k)).fold(1.0, |product, i| {
-        product * (n - i) as f64 / (i + 1) as f64
-    })
+    (0..k.min(n - k)).fold(1.0, |product, i| product * (n - i) as f64 / (i + 1) as f64)
 }
 
 impl Fabric {
