@@ -69,9 +69,9 @@ fn largest(unit: u64, fits: impl Fn(u64) -> bool) -> u64 {
     while low < high {
         let middle = high - (high - low) / 2;
         if fits(middle * unit) {
-            low = middle
+            low = middle;
         } else {
-            high = middle - 1
+            high = middle - 1;
         }
     }
     low * unit

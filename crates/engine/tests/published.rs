@@ -1,5 +1,11 @@
 //! Predictions beside published measurements. Nothing here is tuned to these rows.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(
+    clippy::disallowed_macros,
+    reason = "shows predictions beside measurements"
+)]
+
 use chokepoint_engine::{Data, Row, evaluate, jobs, resolve};
 
 fn rows(scenario: &str) -> Vec<Row> {

@@ -56,6 +56,7 @@ impl Dispatch {
         let most_of = most as f64;
         kinds
             .into_iter()
+            .filter(|(count, _)| *count > 0)
             .map(|(count, size)| {
                 let expected = if domains >= groups {
                     let chosen = most_of / groups as f64;

@@ -4,13 +4,15 @@
 #![expect(clippy::disallowed_macros, reason = "the test prints its errors")]
 
 mod shared;
+mod table;
 
 use std::collections::BTreeMap;
 
 use chokepoint_catalog::{Catalog, CollectiveKind};
 use chokepoint_fabric::{Dispatch, Fabric, Group};
 use chokepoint_units::{Bytes, Seconds};
-use shared::{Errors, catalog, reference};
+use shared::catalog;
+use table::{Errors, reference};
 
 /// A system's fabric, over another network where one is named.
 fn fabric(catalog: &Catalog, system: &str, network: Option<&str>) -> Fabric {
@@ -85,71 +87,69 @@ fn curves_carry_to_other_rank_counts() {
     }
 }
 
-/// All-reduce over several domains. EFA clusters take the RoCE network of the catalogue.
-fn multi_node(name: &str) -> Option<(&'static str, Option<&'static str>)> {
+/// The system of the catalogue for a cluster of the table; EFA takes the RoCE network.
+fn cluster(name: &str) -> Option<(&'static str, Option<&'static str>)> {
     Some(match name {
         "h100" => ("hgx-h100", None),
         "h100 p5" => ("hgx-h100", Some("roce-400g")),
         "b200 p6-b200" => ("hgx-b200", Some("roce-400g")),
-        "gb200_nvl72" | "gb200_nvl72 x2" | "gb200_nvl72 x20" => ("gb200-nvl72", None),
-        "a100" => ("dgx-a100", None),
+        "gb200_nvl72 x2" | "gb200_nvl72 x20" => ("gb200-nvl72", None),
         _ => return None,
     })
 }
 
+/// All-reduce over several domains: 2 and 12 nodes of H100, 4 of B200, 2 and 20 racks of GB200.
+///
+/// The two nodes of H100 fixed the handover between stages; the others were not fitted. Below
+/// 64 MiB there are only rows over EFA, whose latency is several times that of the catalogue's
+/// RoCE. 20 racks run at half the rate of 2 for reasons of scheduling that no rate or latency here
+/// explains (`reference/hardware.md` section 5.2): the prediction is a lower bound there.
 #[test]
 fn all_reduce_across_domains() {
     let Some(rows) = reference("collective_measurements.csv") else {
         return;
     };
     let catalog = catalog();
-    let mut groups: BTreeMap<String, Errors> = BTreeMap::new();
-    let mut large = Errors::default();
-    let mut small = Errors::default();
+    let mut groups: BTreeMap<&str, Errors> = BTreeMap::new();
     for row in &rows {
-        let Some((system, network)) = multi_node(&row["system"]) else {
+        let Some((system, network)) = cluster(&row["system"]) else {
             continue;
         };
-        let (nodes, ranks) = (number(row, "nodes"), number(row, "ranks"));
+        let (ranks, nodes) = (number(row, "ranks"), number(row, "nodes"));
         let (size, time) = (number(row, "message_bytes"), number(row, "time_us"));
         if row["collective"] != "all_reduce" || nodes < 2.0 || size.is_nan() || time.is_nan() {
             continue;
         }
         let fabric = fabric(&catalog, system, network);
         let predicted = run(&fabric, CollectiveKind::AllReduce, ranks as u64, size);
+        let name = &row["system"];
         let what = format!(
-            "{} {} {ranks} ranks {}",
+            "{} {name} {ranks} ranks {}",
             row["row_id"],
-            row["system"],
             Bytes::new(size)
         );
-        let class = if size >= 64.0 * 1024.0 * 1024.0 {
-            "large"
-        } else {
-            "small"
+        let class = match name.as_str() {
+            "gb200_nvl72 x20" => "twenty racks",
+            _ if size < 64.0 * 1024.0 * 1024.0 => "small",
+            "h100 p5" => "fitted",
+            _ => "not fitted",
         };
-        let group = format!("{} {class}", row["system"]);
-        groups
-            .entry(group.clone())
-            .or_default()
-            .add(&what, predicted.get() * 1e6, time);
-        if row["system"] != "gb200_nvl72 x20" {
-            let into = if class == "large" {
-                &mut large
-            } else {
-                &mut small
-            };
-            into.add(&group, predicted.get() * 1e6, time);
-        }
+        let errors = groups.entry(class).or_default();
+        errors.add(&what, predicted.get() * 1e6, time);
     }
-    for (group, errors) in &groups {
-        errors.median(group);
+    let checks = [
+        ("fitted", 5, 0.10),
+        ("not fitted", 16, 0.10),
+        ("small", 11, 0.75),
+        ("twenty racks", 6, 0.65),
+    ];
+    for (class, count, bound) in checks {
+        let errors = &groups[class];
+        let median = errors.median(class);
+        assert!(errors.len() >= count, "{class}: {} rows", errors.len());
+        assert!(median < bound, "{class}: {median}");
     }
-    let median = large.median("64 MiB and above, without 20 racks");
-    small.median("below 64 MiB");
-    println!("worst of the large {}", large.worst());
-    assert!(large.len() >= 20, "{} rows", large.len());
-    assert!(median < 0.10, "{median}");
+    assert!(groups["not fitted"].worst() < 0.40);
 }
 
 /// `DeepEP` normal kernels on H800: 4,096 tokens of 7,168 FP8 values and a scale for each 128, 8 of
@@ -191,7 +191,8 @@ fn dispatch_over_nodes_as_deepep() {
     );
 }
 
-/// The same kernels in the tables of aiconfigurator, H100 and InfiniBand.
+/// The same kernels in the tables of aiconfigurator, H100 and `InfiniBand`; its 8-node dispatch is
+/// noisy (`reference/peers_network.md` section 5).
 #[test]
 fn dispatch_over_nodes_as_aiconfigurator() {
     let Some(rows) = reference("peers_inference/deepep_normal_multinode_best_sms.csv") else {
@@ -222,14 +223,16 @@ fn dispatch_over_nodes_as_aiconfigurator() {
             );
         }
     }
-    inside.median("one node");
-    let median = errors.median("two to eight nodes");
-    assert!(errors.len() >= 18, "{} rows", errors.len());
-    assert!(median < 0.15, "{median}");
+    let one = inside.median("one node");
+    let several = errors.median("two to eight nodes");
+    assert!(errors.len() >= 48, "{} rows", errors.len());
+    assert!(several < 0.15, "{several}");
+    // No copies are saved inside a domain: too slow, never too fast.
+    assert!(one < 0.50, "{one}");
 }
 
-/// From 8 to 64 ranks at 256 tokens: +16 to 28% within an NVL72, +351% over InfiniBand (`DeepEP` low
-/// latency, H100).
+/// From 8 to 64 ranks at 256 tokens: +16 to 28% within an NVL72, +351% over `InfiniBand` (`DeepEP`
+/// low latency, H100; another library and format, so only the slopes compare).
 #[test]
 fn a_wide_domain_keeps_experts_cheap() {
     let catalog = catalog();

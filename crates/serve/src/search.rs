@@ -262,9 +262,9 @@ impl<'a> Finder<'a> {
         while low < high {
             let middle = low + (high - low) / 2;
             if prefill_limits(self, middle) {
-                high = middle
+                high = middle;
             } else {
-                low = middle + 1
+                low = middle + 1;
             }
         }
         for batch in [low, low - 1].into_iter().filter(|batch| *batch > 0) {
@@ -284,9 +284,9 @@ impl<'a> Finder<'a> {
         while low < high {
             let middle = high - (high - low) / 2;
             if meets(middle) {
-                low = middle
+                low = middle;
             } else {
-                high = middle - 1
+                high = middle - 1;
             }
         }
         (low > 0).then_some(low)

@@ -101,7 +101,7 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
         case,
         plan,
         table,
-        Steady {
+        &Steady {
             ttft,
             tpot,
             tokens: sequences / tpot.get(),
@@ -153,7 +153,7 @@ fn disaggregated(
         case,
         plan,
         table,
-        Steady {
+        &Steady {
             ttft,
             tpot,
             tokens: requests * workload.output as f64,
@@ -200,7 +200,7 @@ struct Steady {
     draw: PowerDraw,
 }
 
-fn finish(case: &Case, plan: &Plan, memory: MemoryTable, steady: Steady) -> Prediction {
+fn finish(case: &Case, plan: &Plan, memory: MemoryTable, steady: &Steady) -> Prediction {
     let power = case.chip.energy(steady.draw) * plan.chips() as f64;
     Prediction {
         plan: *plan,

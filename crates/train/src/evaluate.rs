@@ -242,7 +242,7 @@ fn draw(parts: &Parts) -> PowerDraw {
     for (part, time) in parts.iter() {
         match part {
             Part::Gemm | Part::ExpertGemm | Part::Attention | Part::Recompute => {
-                draw.compute += time
+                draw.compute += time;
             }
             Part::Elementwise | Part::Optimizer => draw.memory += time,
             _ => draw.communication += time,

@@ -1,4 +1,4 @@
-//! What the tests share: the shipped data, and the reference tables where they are there.
+//! What the tests share: the shipped data.
 
 #![expect(
     clippy::unwrap_used,
