@@ -1,10 +1,10 @@
 //! Time of one operator of a model.
 
 use chokepoint_model::{AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator};
-use chokepoint_units::{NumberFormat, Seconds};
+use chokepoint_units::NumberFormat;
 
+use crate::ChipSpec;
 use crate::kernel::KernelTime;
-use crate::{ChipSpec, KernelClass};
 
 /// Formats of a model's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,26 +82,19 @@ impl ChipSpec {
                     cache: precision.cache,
                     ..Formats::uniform(wide)
                 };
-                let time = self.stream(operator.elements().bytes(&formats));
+                let bytes = operator.elements().bytes(&formats);
+                // Part of the kernel of the norm that follows, in all engines.
                 if *what == ElementwiseKind::Residual {
-                    without_launch(time, self.stream_launch())
+                    self.fused_stream(bytes)
                 } else {
-                    time
+                    self.stream(bytes)
                 }
             }
         }
     }
 }
 
-/// Adding to the residual stream is part of the kernel of the norm that follows, in all engines.
-fn without_launch(time: KernelTime, launch: Seconds) -> KernelTime {
-    KernelTime {
-        total: time.total - launch,
-        class: KernelClass::Stream,
-        ..time
-    }
-}
-
+/// Whether training and serving in a narrow format run the product in it.
 const fn low_precision(class: GemmClass) -> bool {
     match class {
         GemmClass::Attention

@@ -18,7 +18,10 @@ pub struct PowerDraw {
 impl ChipSpec {
     /// Energy of one chip over the given times: shares of the thermal design power by kind of
     /// work, measured per kernel on H200, B200 and GB200 (calibration files, `[power]`); power is
-    /// not linear in utilisation.
+    /// not linear in utilisation. E = sum of max(share x TDP, idle) x time.
+    ///
+    /// Limits: the share while communicating is not measured; clocks that fall under a power cap
+    /// are in the sustained rate, not here.
     #[must_use]
     pub fn energy(&self, draw: PowerDraw) -> Energy {
         let share = |share: f64| self.power_of(share);

@@ -27,23 +27,22 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
     fs::read_to_string(path).map_err(|error| failed(&error))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all: a neighbour is written and renamed.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let neighbour = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let attempt = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut file = fs::File::create(&neighbour)?;
         file.write_all(text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
+        file.sync_all()?;
+        fs::rename(&neighbour, path)
     };
     attempt().map_err(|error| {
+        // The neighbour may not exist; the first error is the one to tell.
+        let _ = fs::remove_file(&neighbour);
         Diagnostic::new(
             Code::File,
             format!("cannot write {}: {error}", path.display()),

@@ -258,7 +258,7 @@ fn notes(
             ));
         }
     }
-    if feasible && !parts.fabric.measured && parts.system.domain.chips > 1 {
+    if feasible && !parts.fabric.has_curves() && parts.system.domain.chips > 1 {
         notes.push(Statement::new("collectives-not-measured", []));
     }
     if network.power.is_none() && network.switches > 0 {

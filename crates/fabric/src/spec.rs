@@ -36,8 +36,6 @@ pub struct Fabric {
     pub out_bandwidth: Bandwidth,
     /// Time of a smallest message across the scale-out network.
     pub out_latency: Seconds,
-    /// Whether domain collectives follow curves measured on this chip.
-    pub measured: bool,
     /// Time to hand a segment from one stage of a collective to the next.
     pub(crate) handover: Seconds,
     pub(crate) curves: Vec<Curve>,
@@ -100,7 +98,6 @@ impl Fabric {
             out_bandwidth: system.scale_out.bandwidth.value * network.achieved.value,
             out_latency: network.latency.value,
             handover: HANDOVER,
-            measured: usable && measured_on.is_some_and(|chip| chip.id == system.chip),
             curves: if usable {
                 curves.collective.iter().map(Curve::new).collect()
             } else {
@@ -111,6 +108,13 @@ impl Fabric {
                 latency: 1.0,
             },
         }
+    }
+
+    /// Whether collectives inside a domain follow measured curves, of this chip or of the one
+    /// whose calibration it borrows.
+    #[must_use]
+    pub const fn has_curves(&self) -> bool {
+        !self.curves.is_empty()
     }
 
     /// The same fabric with scaled resources.

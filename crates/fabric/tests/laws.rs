@@ -113,7 +113,7 @@ fn curves_hold_their_own_points() {
         system.domain.bandwidth = link.bandwidth.clone().unwrap();
         let network = CATALOG.network(&system.scale_out.network).unwrap();
         let fabric = Fabric::new(&system, network, curves, Some(chip));
-        assert!(fabric.measured, "{id}");
+        assert!(fabric.has_curves(), "{id}");
         for curve in &curves.collective {
             let share = (curve.ranks - 1) as f64 / curve.ranks as f64;
             let factor = match curve.kind {
@@ -136,7 +136,7 @@ fn curves_hold_their_own_points() {
         }
     }
     assert!(
-        exact > 1000 && pooled < exact / 20,
+        exact > 900 && pooled < exact / 20,
         "{exact} exact, {pooled} pooled"
     );
 }
@@ -284,27 +284,29 @@ fn hierarchies_move_every_byte_once() {
     }
 }
 
-/// An all-reduce is no slower than reduce-scatter and all-gather one after the other (10% for
-/// noise of measured curves), and moves at least what one of them does. Reduction in the switch
-/// halves the bytes, so that no more can be said.
+/// An all-reduce moves at least what a reduce-scatter or an all-gather moves, and no more than both
+/// one after the other: exactly both in closed form, within 25% on measured curves from 16 MB (NCCL
+/// picks protocols apart), half as much again below. Reduction in the switch halves the bytes, so
+/// that no more can be said.
 #[test]
 fn all_reduce_lies_between_its_halves() {
     for (id, fabric) in FABRICS.iter() {
         for ranks in [2, 4, 8, 16, 64] {
-            for size in [1e6, 16e6, 256e6, 4e9, 64e9] {
+            for size in [1e3, 1e6, 16e6, 256e6, 4e9, 64e9] {
                 let time = |kind| run(fabric, kind, Group::adjacent(ranks), size);
                 let [whole, gather, scatter, _] = KINDS.map(time);
-                let what = format!("{id}, {ranks} ranks, {size} B");
-                assert!(
-                    whole <= (gather + scatter) * 1.10,
-                    "{what}: {whole} {gather} {scatter}"
-                );
-                assert!(
-                    whole >= gather.max(scatter) * 0.90,
-                    "{what}: {whole} {gather} {scatter}"
-                );
+                let what = format!("{id}, {ranks} ranks, {size} B: {whole} {gather} {scatter}");
+                let slack = if size < 16e6 { 1.5 } else { 1.25 };
+                assert!(whole <= (gather + scatter) * slack, "{what}");
+                assert!(whole >= gather.max(scatter) * 0.90, "{what}");
             }
         }
+    }
+    let plain = plain(Topology::Switched);
+    for ranks in 2..=8 {
+        let time = |kind| run(&plain, kind, Group::adjacent(ranks), 1e8);
+        let [whole, gather, scatter, _] = KINDS.map(time);
+        near("both", whole, gather + scatter, 1e-12);
     }
 }
 
