@@ -7,6 +7,7 @@ mod data;
 mod elasticity;
 mod equal;
 mod export;
+mod limits;
 mod resolve;
 mod row;
 mod scenario;

@@ -10,6 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use crate::limits;
+
 /// A scenario.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -370,7 +372,7 @@ impl Equal {
         let mut given = given.into_iter().flatten();
         let held = given.next().filter(|_| given.next().is_none())?;
         let positive = match held {
-            Held::Chips(chips) => chips > 0,
+            Held::Chips(chips) => (1..=limits::MOST_COUNTED).contains(&chips),
             Held::Deadline(time) => time > Seconds::ZERO,
             Held::Power(power) => power > Power::ZERO,
             Held::Budget(budget) => budget > Usd::ZERO,
@@ -417,6 +419,10 @@ impl Scenario {
                 at..at + 7,
             ));
         }
+        if let Some((name, message)) = limits::parts(&scenario.derive) {
+            let at = text.find(&name).unwrap_or(0);
+            return Err(wrong(format!("{name}: {message}"), at..at + name.len()));
+        }
         scenario.gather();
         if scenario.workloads.is_empty() {
             let message = "at least one [[training]] or [[serving]] workload is needed".to_owned();
@@ -438,7 +444,7 @@ impl Scenario {
                 return Err(wrong(message, field("id")));
             }
             ids.push(workload.id());
-            if let Some((name, message)) = nonsense(workload) {
+            if let Some((name, message)) = limits::workload(workload) {
                 return Err(wrong(format!("{name} {message}"), field(name)));
             }
             let equal = workload.equal().unwrap_or(scenario.equal.get_ref());
@@ -477,51 +483,7 @@ fn field_span(text: &str, workload: &Range<usize>, name: &str) -> Range<usize> {
 fn equal_error() -> Diagnostic {
     Diagnostic::new(
         Code::Value,
-        "exactly one positive of chips, deadline, power and budget must be held equal",
+        "exactly one of chips (1 to 1048576), deadline, power and budget, positive, must be held equal",
     )
     .help("write for instance: equal = { chips = 2048 }")
-}
-
-/// What is impossible about a workload's numbers: a field and what is wrong with it.
-fn nonsense(workload: &Workload) -> Option<(&'static str, String)> {
-    let positive = |name: &'static str, value: f64| {
-        (!(value > 0.0 && value.is_finite()))
-            .then(|| (name, format!("must be positive, found {value}")))
-    };
-    let common = |formats: &[NumberFormat], imbalance: f64| {
-        if formats.is_empty() {
-            return Some(("formats", "must name at least one number format".to_owned()));
-        }
-        let possible = (1.0..=64.0).contains(&imbalance);
-        (!possible).then(|| {
-            (
-                "expert_imbalance",
-                format!("must lie between 1 and 64, found {imbalance}"),
-            )
-        })
-    };
-    match workload {
-        Workload::Training(w) => positive("tokens", w.tokens)
-            .or_else(|| positive("sequence", w.sequence as f64))
-            .or_else(|| positive("global_batch", w.global_batch as f64))
-            .or_else(|| common(&w.formats, w.expert_imbalance))
-            .or_else(|| {
-                let known = matches!(w.moments, NumberFormat::Fp32 | NumberFormat::Bf16);
-                (!known).then(|| {
-                    (
-                        "moments",
-                        format!("must be \"fp32\" or \"bf16\", found \"{}\"", w.moments),
-                    )
-                })
-            }),
-        Workload::Serving(w) => positive("input", w.input as f64)
-            .or_else(|| positive("output", w.output as f64))
-            .or_else(|| positive("ttft", w.ttft.get()))
-            .or_else(|| positive("tpot", w.tpot.get()))
-            .or_else(|| {
-                w.requests_per_second
-                    .and_then(|rate| positive("requests_per_second", rate))
-            })
-            .or_else(|| common(&w.formats, w.expert_imbalance)),
-    }
 }

@@ -98,13 +98,16 @@ impl Plan {
     /// Chips that the plan occupies.
     #[must_use]
     pub const fn chips(&self) -> u64 {
-        self.tp * self.cp * self.pp * self.dp
+        self.tp
+            .saturating_mul(self.cp)
+            .saturating_mul(self.pp)
+            .saturating_mul(self.dp)
     }
 
     /// Micro-batches of one step on one replica; the last may be partly empty.
     #[must_use]
     pub const fn micro_batches(&self, global_batch: u64) -> u64 {
-        global_batch.div_ceil(self.dp * self.micro_batch)
+        global_batch.div_ceil(self.dp.saturating_mul(self.micro_batch))
     }
 
     /// Whether the plan makes sense for a case.

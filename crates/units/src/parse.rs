@@ -254,6 +254,12 @@ pub fn parse_quantity(dimension: Dimension, text: &str) -> Result<f64, UnitError
             "expected a finite number, found \"{text}\""
         )));
     }
+    if value < 0.0 {
+        return Err(UnitError(format!(
+            "expected {}, which cannot be negative, found \"{text}\"",
+            dimension.name()
+        )));
+    }
     if unit.is_empty() {
         return Err(UnitError(dimension.bare_number(number)));
     }
