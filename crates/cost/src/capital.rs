@@ -24,6 +24,12 @@ pub struct Capital {
 
 /// Purchase price of `chips` chips: the unit's price by the chip, the network by endpoint and
 /// tiers, storage by the chip. Absent when the price book has no price for the system.
+///
+/// The price of a network by endpoint covers switches, links and modules of all its tiers; `optics`
+/// repeats the modules apart.
+///
+/// Limits: fractions of the unit that is sold are priced in proportion; a network without prices
+/// costs nothing; no discounts by volume beyond the book's.
 #[must_use]
 pub fn capital(
     book: &PriceBook,

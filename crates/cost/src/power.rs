@@ -21,7 +21,14 @@ pub struct SystemPower {
 }
 
 /// Provisioned IT power of each chip: the rating of the rack or the whole system where it is sold
-/// as one, else design power plus host share; plus the network.
+/// as one, else design power plus host share; plus the scale-out network's switches and modules.
+///
+/// A rating covers everything in the rack or system; the part above the chips counts as host. A
+/// rack's rating holds only where the rack is no larger than a domain: racks of loose nodes are
+/// packed as the room allows.
+///
+/// Limits: host power is that of full load; a network whose parts state no power counts as nothing,
+/// which `FabricParts::power` tells.
 #[must_use]
 pub fn system_power(system: &System, tdp: Power, parts: &FabricParts, chips: u64) -> SystemPower {
     let network = parts
