@@ -1,6 +1,10 @@
 //! Money and power: published owner costs, annuities, and what must always hold.
 
-#![expect(clippy::disallowed_macros, reason = "the test prints its errors")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_macros,
+    reason = "helpers of tests fail the test and print its errors"
+)]
 
 mod shared;
 
@@ -273,18 +277,18 @@ fn no_network() -> FabricParts {
 #[test]
 fn nodes_as_measured() {
     for (id, watts, measured) in [
-        ("hgx-h100", 700.0, 7.95),   // air, training
-        ("hgx-h100", 700.0, 6.85),   // immersion, training
-        ("hgx-h200", 500.0, 6.15),   // capped, offline inference
-        ("hgx-h200", 500.0, 6.28),   // capped, server inference
-        ("hgx-b200", 1000.0, 10.40), // air, inference
-        ("hgx-b200", 1000.0, 9.89),  // water, inference
-        ("hgx-b200", 1000.0, 9.57),  // water, training
-        ("hgx-b200", 1000.0, 10.04), // water, training
+        ("hgx-h100", 700.0, 7950.0),    // air, training
+        ("hgx-h100", 700.0, 6850.0),    // immersion, training
+        ("hgx-h200", 500.0, 6150.0),    // capped, offline inference
+        ("hgx-h200", 500.0, 6280.0),    // capped, server inference
+        ("hgx-b200", 1000.0, 10_400.0), // air, inference
+        ("hgx-b200", 1000.0, 9890.0),   // water, inference
+        ("hgx-b200", 1000.0, 9570.0),   // water, training
+        ("hgx-b200", 1000.0, 10_040.0), // water, training
     ] {
         let power = system_power(system(id), Power::new(watts), &no_network(), 8);
         assert!(!power.host_unknown);
-        near(id, power.provisioned.get() * 8.0 / 1e3, measured, 0.15);
+        near(id, power.provisioned.get() * 8.0, measured, 0.15);
     }
 }
 

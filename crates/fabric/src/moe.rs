@@ -97,8 +97,8 @@ impl Fabric {
     /// expert is on the same rank; the slower of the two is the time.
     ///
     /// Limits: no copies are saved inside a domain when two experts of a token are on one rank,
-    /// so that with curves of a plain all-to-all one 8-rank domain is 1.3 times slower than
-    /// `DeepEP` on H100 and 1.6 on H800; curves that were measured as expert dispatch (GB200) hold
+    /// so that with curves of a plain all-to-all a single domain of 8 ranks is 1.4 (H100) to 1.5
+    /// times (H800) slower than `DeepEP`; curves that were measured as expert dispatch (GB200) hold
     /// the saving. No time for counting tokens and agreeing on buffers, which `DeepEP` reports
     /// apart (35 to 110 us).
     #[must_use]

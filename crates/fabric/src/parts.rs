@@ -25,8 +25,12 @@ pub struct FabricParts {
 /// A non-blocking fat tree (folded Clos; Al-Fares et al. 2008) for a number of chips with a given
 /// bandwidth each: one tier up to r endpoints, two up to r^2/2, three up to r^3/4 for radix r.
 ///
+/// Links of t tiers are t for each endpoint, since every tier passes the full bandwidth on. Modules
+/// end `ports_per_module` ports each, at both ends of every link.
+///
 /// Limits: more than r^3/4 endpoints are counted as three tiers of larger planes; the short
-/// host links are counted as optical, which overstates modules where copper reaches.
+/// host links are counted as optical, which overstates modules where copper reaches; a chip occupies
+/// at least one port, however little it needs of it; no spare ports, storage or management network.
 #[must_use]
 pub fn fat_tree(network: &Network, chips: u64, bandwidth: Bandwidth) -> FabricParts {
     let ports_per_chip = (bandwidth / network.link.rate.value).max(1.0);

@@ -1,6 +1,8 @@
 //! What collectives must always satisfy: curves hold their points, size and resources act in one
 //! direction, and closed forms are those of the literature.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 mod shared;
 
 use std::sync::LazyLock;
@@ -139,6 +141,45 @@ fn curves_hold_their_own_points() {
         exact > 900 && pooled < exact / 20,
         "{exact} exact, {pooled} pooled"
     );
+}
+
+/// A curve of 8 ranks carried to 4 and to half the link: latency by levels of a tree, 2 of 3; the
+/// rest by the bytes on the link, 3/4 of 7/8, and by its rate.
+#[test]
+fn curves_carry_by_bytes_and_levels() {
+    let chip = CATALOG.chip("h100-sxm").unwrap();
+    let mut curves = CATALOG.calibration("h100-sxm").unwrap().clone();
+    curves
+        .collective
+        .retain(|curve| curve.ranks == 8 && curve.kind == CollectiveKind::AllGather);
+    let mut system = CATALOG.system("hgx-h100").unwrap().clone();
+    let network = CATALOG.network("ib-ndr-400g").unwrap();
+    let curve = &curves.collective[0];
+    let point = curve.points[curve.points.len() - 1];
+    let latency = curve.latency.get();
+    let rest = point.size.get() * 7.0 / 8.0 / point.bus.get() - latency;
+    for link in [1.0, 2.0] {
+        system.domain.bandwidth.value = Bandwidth::new(450e9 / link);
+        let fabric = Fabric::new(&system, network, &curves, Some(chip));
+        for (ranks, levels, bytes) in [
+            (4, 2.0 / 3.0, 6.0 / 7.0),
+            (2, 0.5, 4.0 / 7.0),
+            (8, 1.0, 1.0),
+        ] {
+            let time = run(
+                &fabric,
+                CollectiveKind::AllGather,
+                Group::adjacent(ranks),
+                point.size.get(),
+            );
+            near(
+                &format!("{ranks} ranks"),
+                time,
+                latency * levels + rest * bytes * link,
+                1e-9,
+            );
+        }
+    }
 }
 
 /// No curve falls or jumps, between its points or at its ends, from 1 B to 64 GiB.

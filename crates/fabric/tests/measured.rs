@@ -1,7 +1,11 @@
 //! Collectives and expert dispatch against published measurements. Every row is printed with its
 //! error (`cargo test -p chokepoint-fabric --test measured -- --nocapture`).
 
-#![expect(clippy::disallowed_macros, reason = "the test prints its errors")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_macros,
+    reason = "helpers of tests fail the test and print its errors"
+)]
 
 mod shared;
 mod table;
@@ -48,7 +52,7 @@ fn run(fabric: &Fabric, kind: CollectiveKind, ranks: u64, size: f64) -> Seconds 
 #[test]
 fn curves_carry_to_other_rank_counts() {
     let catalog = catalog();
-    for (wanted, bound) in [(4, 0.20), (2, 0.35)] {
+    for (wanted, bound) in [(4, 0.12), (2, 0.28)] {
         let mut errors = Errors::default();
         for (system, chip) in [
             ("dgx-a100", "a100-80g-sxm"),
@@ -182,6 +186,30 @@ fn dispatch_over_nodes_as_deepep() {
                 counted / (rate * 1e9) * 1e6,
             );
         }
+    }
+    // One node: 153 and 158 GB/s of NVLink, the token counted once for each distinct rank. No copies
+    // are saved inside a domain here: too slow, never too fast.
+    for (name, bytes, rate) in [
+        ("dispatch", 7168.0 + 56.0 * 4.0, 153e9),
+        ("combine", 14_336.0, 158e9),
+    ] {
+        let dispatch = Dispatch {
+            tokens: 4096.0,
+            token: Bytes::new(bytes),
+            top_k: 8,
+            groups: None,
+        };
+        let measured = 4096.0 * bytes * dispatch.distinct_domains(8) / rate;
+        let predicted = fabric.dispatch(Group::adjacent(8), dispatch).get();
+        println!(
+            "EP8 {name}, us {:.0} {:.0}",
+            predicted * 1e6,
+            measured * 1e6
+        );
+        assert!(
+            (1.3..1.6).contains(&(predicted / measured)),
+            "{predicted} {measured}"
+        );
     }
     let median = errors.median("DeepEP normal kernels, H800");
     assert!(
