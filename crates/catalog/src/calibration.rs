@@ -109,6 +109,10 @@ pub struct CollectiveCurve {
     pub kind: CollectiveKind,
     /// Ranks it was measured on.
     pub ranks: u64,
+    /// True when it was measured as expert dispatch: its size counts every copy of a token, its
+    /// time only the copies that are sent.
+    #[serde(default)]
+    pub dispatch: bool,
     /// Smallest time.
     pub latency: Seconds,
     /// Source id.

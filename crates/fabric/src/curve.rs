@@ -9,6 +9,8 @@ use chokepoint_units::{Bandwidth, Bytes, Seconds};
 pub(crate) struct Curve {
     pub kind: CollectiveKind,
     pub ranks: u64,
+    /// Whether it was measured as expert dispatch, which sends fewer copies than its size counts.
+    pub dispatch: bool,
     latency: f64,
     /// Natural logarithms of (size in bytes, seconds), in rising size; the times never fall.
     points: Vec<(f64, f64)>,
@@ -49,6 +51,7 @@ impl Curve {
         Self {
             kind: measured.kind,
             ranks: measured.ranks,
+            dispatch: measured.dispatch,
             latency: measured.latency.get(),
             points: rising(&points),
         }

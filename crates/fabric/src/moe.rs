@@ -4,6 +4,7 @@
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, Seconds};
 
+use crate::curve::nearest;
 use crate::{Fabric, Group};
 
 /// One dispatch (or combine) of one expert layer on one rank.
@@ -41,6 +42,20 @@ impl Dispatch {
             Some((groups, most)) if most < groups => self.limited(domains, groups, most.max(1)),
             _ => domains as f64 * self.hit(1.0 / domains as f64),
         }
+    }
+
+    /// Copies of a token that cross links inside domains of `ranks` ranks: one for each distinct
+    /// rank, in each of the distinct domains. With even routing each rank of a chosen domain is
+    /// hit alike; over all r = ranks x domains ranks the expected number of distinct ones is
+    /// r (1 - (1 - 1/r)^k), fewer under a limit, which bounds them by the ranks of the chosen
+    /// domains.
+    #[must_use]
+    fn copies_inside(&self, ranks: u64, domains: u64) -> f64 {
+        if domains <= 1 {
+            return self.distinct_domains(ranks);
+        }
+        let all = (ranks * domains) as f64;
+        (all * self.hit(1.0 / all)).min(self.distinct_domains(domains) * ranks as f64)
     }
 
     /// Chance that one of the k experts lies where each lies with a chance of `share`.
@@ -93,22 +108,30 @@ impl Fabric {
     /// Across domains a token is sent once to each distinct domain that holds one of its experts
     /// ([`Dispatch::distinct_domains`]; the rank's own domain costs nothing, which leaves
     /// (d - 1)/d of them) and fans out over the domain's links at the same time (DeepSeek-V3
-    /// section 3.2.2; `DeepEP`). Inside the domain each of the k copies crosses a link unless the
-    /// expert is on the same rank; the slower of the two is the time.
+    /// section 3.2.2; `DeepEP`). Inside the domain a token is sent once to each distinct rank; a
+    /// curve that was measured as expert dispatch (GB200) counts all k copies and holds that
+    /// saving. The slower of the two is the time.
     ///
-    /// Limits: no copies are saved inside a domain when two experts of a token are on one rank,
-    /// so that with curves of a plain all-to-all a single domain of 8 ranks is 1.4 (H100) to 1.5
-    /// times (H800) slower than `DeepEP`; curves that were measured as expert dispatch (GB200) hold
-    /// the saving. No time for counting tokens and agreeing on buffers, which `DeepEP` reports
-    /// apart (35 to 110 us).
+    /// Limits: no time for counting tokens and agreeing on buffers, which `DeepEP` reports apart
+    /// (35 to 110 us).
     #[must_use]
     pub fn dispatch(&self, group: Group, dispatch: Dispatch) -> Seconds {
         if group.size <= 1 || dispatch.tokens <= 0.0 {
             return Seconds::ZERO;
         }
         let (inside, domains) = group.split(self.domain);
-        let copies = dispatch.token * (dispatch.tokens * dispatch.top_k as f64);
-        let fan_out = self.inside(CollectiveKind::AllToAll, copies, inside);
+        let counts_all = nearest(&self.curves, CollectiveKind::AllToAll, inside)
+            .is_some_and(|curve| curve.dispatch);
+        let copies = if counts_all {
+            dispatch.top_k as f64
+        } else {
+            dispatch.copies_inside(inside, domains)
+        };
+        let fan_out = self.inside(
+            CollectiveKind::AllToAll,
+            dispatch.token * (dispatch.tokens * copies),
+            inside,
+        );
         if domains <= 1 {
             return fan_out;
         }

@@ -207,7 +207,7 @@ fn dispatch_over_nodes_as_deepep() {
             measured * 1e6
         );
         assert!(
-            (1.3..1.6).contains(&(predicted / measured)),
+            (0.85..1.2).contains(&(predicted / measured)),
             "{predicted} {measured}"
         );
     }
@@ -255,8 +255,7 @@ fn dispatch_over_nodes_as_aiconfigurator() {
     let several = errors.median("two to eight nodes");
     assert!(errors.len() >= 48, "{} rows", errors.len());
     assert!(several < 0.15, "{several}");
-    // No copies are saved inside a domain: too slow, never too fast.
-    assert!(one < 0.50, "{one}");
+    assert!(one < 0.12, "{one}");
 }
 
 /// From 8 to 64 ranks at 256 tokens: +16 to 28% within an NVL72, +351% over `InfiniBand` (`DeepEP`
@@ -279,6 +278,8 @@ fn a_wide_domain_keeps_experts_cheap() {
         let (rack, nodes) = (grows("gb200-nvl72", tokens), grows("hgx-h100", tokens));
         println!("{tokens} tokens, 8 to 64 ranks: NVL72 {rack:+.2}, InfiniBand {nodes:+.2}");
         assert!((0.0..0.35).contains(&rack), "{rack}");
-        assert!((1.5..5.0).contains(&nodes), "{nodes}");
+        // The single node sends a token once to each distinct rank, so that its time is short and
+        // the growth is above the published one.
+        assert!((1.5..6.5).contains(&nodes), "{nodes}");
     }
 }

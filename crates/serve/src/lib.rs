@@ -9,6 +9,7 @@
 mod iteration;
 mod memory;
 mod plan;
+mod pools;
 mod search;
 mod steady;
 mod workload;

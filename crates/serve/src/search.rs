@@ -4,6 +4,7 @@
 use chokepoint_units::NumberFormat;
 
 use crate::memory::{largest_batch, memory};
+use crate::pools::{MOST_SEQUENCES, decoders, largest, pairs, prefillers};
 use crate::steady::{Infeasible, Prediction, evaluate};
 use crate::{Case, Layout, Plan, Pool};
 
@@ -13,12 +14,6 @@ const KEPT: usize = 5;
 const MOST_TENSOR: u64 = 64;
 /// Largest expert parallelism of an instance (published deployments reach 320).
 const MOST_EXPERT: u64 = 512;
-/// Largest prompt batch of a prefill instance's attention group.
-const MOST_PROMPTS: u64 = 8;
-/// Instances up to which every split between two pools is tried.
-const FEW_INSTANCES: u64 = 16;
-/// Most sequences on an attention group, a bound of engines' schedulers.
-const MOST_SEQUENCES: u64 = 4096;
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,11 +34,7 @@ pub fn search(case: &Case) -> SearchResult {
     for layout in &layouts {
         finder.aggregated(*layout);
     }
-    if let Some(prefill) = finder.best_prefill(&layouts) {
-        for layout in &layouts {
-            finder.disaggregated(*layout, prefill);
-        }
-    }
+    finder.disaggregated(&layouts, &layouts);
     finder.result
 }
 
@@ -54,11 +45,7 @@ pub fn adapt(case: &Case, plan: &Plan) -> SearchResult {
     let mut finder = Finder::new(case);
     match plan.prefill {
         None => finder.aggregated(plan.decode.layout),
-        Some(pool) => {
-            if let Some(prefill) = finder.best_prefill(&[pool.layout]) {
-                finder.disaggregated(plan.decode.layout, prefill);
-            }
-        }
+        Some(pool) => finder.disaggregated(&[plan.decode.layout], &[pool.layout]),
     }
     finder.result
 }
@@ -159,81 +146,42 @@ impl<'a> Finder<'a> {
         most
     }
 
-    /// The largest batch that meets the targets, by bisection: every latency grows with it.
+    /// The largest batch that meets the targets: every latency grows with it.
     fn best_batch(&mut self, most: u64, plan: impl Fn(&Self, u64) -> Plan) {
-        let (mut low, mut high) = (0, most);
-        while low < high {
-            let middle = high - (high - low) / 2;
-            let candidate = plan(self, middle);
-            match self.consider(candidate) {
-                true => low = middle,
-                false => high = middle - 1,
-            }
-        }
+        largest(most, |batch| {
+            let candidate = plan(self, batch);
+            self.consider(candidate)
+        });
     }
 
-    /// The prefill pool with the most prompts a second and chip whose prompt alone leaves half of
-    /// the time to the first token for waiting and transfer.
-    fn best_prefill(&self, layouts: &[Layout]) -> Option<(Layout, u64)> {
-        let mut best: Option<(f64, Layout, u64)> = None;
-        for layout in layouts {
-            if largest_batch(self.case, layout, self.format) == 0 {
-                continue;
+    /// Two pools: every pair of layouts whose bound can still beat what is known.
+    fn disaggregated(&mut self, decode: &[Layout], prefill: &[Layout]) {
+        let case = self.case;
+        let decoders = decoders(case, decode, self.format);
+        let prefillers = prefillers(case, prefill, self.format);
+        let output = case.workload.output as f64;
+        for pair in pairs(case, &decoders, &prefillers) {
+            if pair.bound * output <= self.worst_kept() {
+                return;
             }
-            for batch in powers_of_two(MOST_PROMPTS) {
-                let time = crate::iteration::prefill(self.case, layout, self.format, batch).total();
-                if time > self.case.workload.ttft * 0.5 {
+            for (decode, prefill, bound) in pair.splits(case.chips) {
+                if bound * output <= self.worst_kept() {
                     break;
                 }
-                let rate = (layout.dp * batch) as f64 / time.get() / layout.chips() as f64;
-                if best.as_ref().is_none_or(|(known, _, _)| rate > *known) {
-                    best = Some((rate, *layout, batch));
-                }
+                self.split(decode, prefill);
             }
         }
-        best.map(|(_, layout, batch)| (layout, batch))
     }
 
-    /// Splits the chips between the two pools: every split while there are few, else the balanced
-    /// one and its neighbours.
-    fn disaggregated(&mut self, layout: Layout, prefill: (Layout, u64)) {
-        let case = self.case;
-        let most = self.most_sequences(layout);
-        let Some(batch) = self.decode_batch(layout, most) else {
-            return;
-        };
-        let (prefill_layout, prompts) = prefill;
-        let prompt_time =
-            crate::iteration::prefill(case, &prefill_layout, self.format, prompts).total();
-        let answers = self.answers(&layout, batch);
-        let prompt_rate = (prefill_layout.dp * prompts) as f64 / prompt_time.get();
-        let unit = layout.chips() as f64 + prefill_layout.chips() as f64 * answers / prompt_rate;
-        let balanced = (case.chips as f64 / unit) as u64;
-        let all = case.chips / layout.chips();
-        let splits = if all <= FEW_INSTANCES {
-            1..=all
-        } else {
-            balanced.saturating_sub(2).max(1)..=balanced + 1
-        };
-        for instances in splits {
-            let left = case.chips.saturating_sub(instances * layout.chips());
-            let pool = Pool {
-                instances: left / prefill_layout.chips(),
-                layout: prefill_layout,
-                batch: prompts,
-            };
-            if pool.instances == 0 {
-                break;
-            }
-            self.split(
-                Pool {
-                    instances,
-                    layout,
-                    batch,
-                },
-                pool,
-            );
+    /// Output tokens of a second that a plan must beat.
+    fn worst_kept(&self) -> f64 {
+        if self.result.plans.len() < KEPT {
+            return 0.0;
         }
+        self.result
+            .plans
+            .last()
+            .map_or(0.0, |plan| plan.output_tokens_per_second)
     }
 
     /// Requests that one decode instance answers in a second.
@@ -271,25 +219,6 @@ impl<'a> Finder<'a> {
             let plan = self.plan(Pool { batch, ..decode }, Some(prefill));
             self.consider(plan);
         }
-    }
-
-    /// The largest decode batch whose iteration meets the target for later tokens.
-    fn decode_batch(&self, layout: Layout, most: u64) -> Option<u64> {
-        let context = crate::steady::mean_context(self.case);
-        let meets = |batch| {
-            crate::iteration::decode(self.case, &layout, self.format, batch, context).total()
-                <= self.case.workload.tpot
-        };
-        let (mut low, mut high) = (0, most);
-        while low < high {
-            let middle = high - (high - low) / 2;
-            if meets(middle) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        (low > 0).then_some(low)
     }
 
     /// Evaluates a plan and keeps it when it is among the best; whether it meets the targets.

@@ -58,7 +58,7 @@ fn queued(service: Seconds, utilisation: f64) -> Seconds {
 
 /// Highest utilisation of a queue whose mean time stays within a limit; absent when even an
 /// empty queue is too slow.
-fn utilisation_within(service: Seconds, limit: Seconds) -> Option<f64> {
+pub(crate) fn utilisation_within(service: Seconds, limit: Seconds) -> Option<f64> {
     let slack = limit / service - 1.0;
     (slack >= 0.0).then(|| 2.0 * slack / (1.0 + 2.0 * slack))
 }
@@ -177,7 +177,7 @@ pub(crate) fn mean_context(case: &Case) -> f64 {
 
 /// Time to move one prompt's cache from the prefill to the decode pool over the scale-out
 /// network, all chips of the group sending their share.
-fn cache_transfer(case: &Case, layout: &Layout) -> Seconds {
+pub(crate) fn cache_transfer(case: &Case, layout: &Layout) -> Seconds {
     let share = case.architecture.kv_bytes(
         case.workload.cache_format,
         layout.tp,
