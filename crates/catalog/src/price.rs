@@ -34,8 +34,6 @@ pub struct PriceBook {
     pub colocation_usd_per_kw_month: Figure<f64>,
     /// Power usage effectiveness: facility power over IT power.
     pub pue: Figure<f64>,
-    /// Average over provisioned IT power while in use.
-    pub average_power_share: Figure<f64>,
     /// Cost of capital, a year.
     pub cost_of_capital: Figure<f64>,
     /// Economic life in years.
@@ -118,7 +116,6 @@ impl PriceBook {
                 &self.colocation_usd_per_kw_month,
             ),
             ("pue", &self.pue),
-            ("average_power_share", &self.average_power_share),
             ("cost_of_capital", &self.cost_of_capital),
             ("life_years", &self.life_years),
             ("residual", &self.residual),

@@ -34,7 +34,7 @@ pub struct ChipSpec {
     pub borrowed: bool,
     /// Figures that no source states and the catalogue assumes.
     pub assumed: Vec<String>,
-    /// Relative half-widths of the nominal figures: compute, bandwidth, capacity.
+    /// Relative half-widths of the nominal figures: compute and bandwidth.
     pub nominal_spread: NominalSpread,
     /// Share of a kernel's benchmark rate that it keeps inside a training step.
     pub sustained: f64,
@@ -58,8 +58,6 @@ pub struct NominalSpread {
     pub compute: f64,
     /// Of the memory bandwidth.
     pub bandwidth: f64,
-    /// Of the capacity.
-    pub capacity: f64,
 }
 
 /// Factors on a chip's resources, for elasticities.
@@ -117,7 +115,6 @@ impl ChipSpec {
             nominal_spread: NominalSpread {
                 compute: wide.relative_spread(),
                 bandwidth: bandwidth.relative_spread(),
-                capacity: capacity.relative_spread(),
             },
             sustained: curves.sustained.value,
             sustained_spread: curves.sustained.ratio_spread(),

@@ -51,7 +51,7 @@ fn owner(book: &PriceBook, id: &str) -> HourlyCost {
     let system = system(id);
     let utility = system.power.provisioned_per_chip.as_ref().unwrap().value;
     let provisioned = utility / book.pue.value;
-    let average = provisioned * book.average_power_share.value;
+    let average = provisioned * 0.8;
     let bought = capital(book, system, &parts(system, CHIPS), CHIPS).unwrap();
     hourly(book, &bought, CHIPS, provisioned, average)
 }

@@ -160,7 +160,10 @@ fn row(
             .get("chip_power_watts")
             .copied()
             .unwrap_or(tdp.get());
-        let average = Power::new(drawn) + power.host + power.network;
+        let idle = parts.spec.as_ref().map_or(tdp, ChipSpec::idle);
+        let used = outcome.chips_used as f64 / chips.max(1) as f64;
+        let chip = Power::new(drawn) * used + idle * (1.0 - used);
+        let average = chip + power.host + power.network;
         outcome.hourly = capital
             .as_ref()
             .map(|cost| hourly(&resolved.prices, cost, chips, power.provisioned, average));
@@ -183,7 +186,13 @@ fn row(
             .data
             .rules
             .check(&crate::export::facts(&parts.chip), &resolved.transaction),
-        notes: notes(parts, &network, outcome.is_some(), capital.is_some()),
+        notes: notes(
+            parts,
+            workload,
+            &network,
+            outcome.is_some(),
+            capital.is_some(),
+        ),
         parts: network,
         outcome,
     }
@@ -241,6 +250,7 @@ fn domain_modules(parts: &SystemParts, chips: u64) -> u64 {
 /// What a reader must know about the inputs of a row.
 fn notes(
     parts: &SystemParts,
+    workload: &Workload,
     network: &FabricParts,
     feasible: bool,
     priced: bool,
@@ -250,6 +260,17 @@ fn notes(
         if spec.borrowed {
             let curve = parts.chip.calibration.curve.clone();
             notes.push(Statement::new("calibration-borrowed", [("curve", curve)]));
+        }
+        let wanted = workload.formats();
+        let format = spec.best_format(wanted);
+        if !wanted.contains(&format) {
+            let wanted = wanted
+                .iter()
+                .map(|format| format.name())
+                .collect::<Vec<_>>()
+                .join(", ");
+            let arguments = [("format", format.name().to_owned()), ("wanted", wanted)];
+            notes.push(Statement::new("format-fallback", arguments));
         }
         if !spec.assumed.is_empty() {
             notes.push(Statement::new(

@@ -34,6 +34,7 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
             count("sequence", w.sequence),
             count("global_batch", w.global_batch),
             common(&w.formats, w.expert_imbalance),
+            trainable(&w.formats),
             moments(w.moments),
             w.plan.as_ref().and_then(plan),
         ]
@@ -64,6 +65,17 @@ fn common(formats: &[NumberFormat], imbalance: f64) -> Option<Wrong> {
         (
             "expert_imbalance",
             format!("must lie between 1 and 64, found {imbalance}"),
+        )
+    })
+}
+
+/// Integers are not trained in: no published pre-training run multiplies in them.
+fn trainable(formats: &[NumberFormat]) -> Option<Wrong> {
+    let integer = formats.contains(&NumberFormat::Int8);
+    integer.then(|| {
+        (
+            "formats",
+            "of a training workload must be floating point, found int8".to_owned(),
         )
     })
 }

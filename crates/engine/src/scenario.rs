@@ -349,6 +349,15 @@ impl Workload {
         }
     }
 
+    /// Number formats allowed for linear layers, most wanted first.
+    #[must_use]
+    pub fn formats(&self) -> &[NumberFormat] {
+        match self {
+            Self::Training(workload) => &workload.formats,
+            Self::Serving(workload) => &workload.formats,
+        }
+    }
+
     /// What it holds equal instead of the scenario.
     #[must_use]
     pub const fn equal(&self) -> Option<&Equal> {
@@ -422,6 +431,15 @@ impl Scenario {
         if let Some((name, message)) = limits::parts(&scenario.derive) {
             let at = text.find(&name).unwrap_or(0);
             return Err(wrong(format!("{name}: {message}"), at..at + name.len()));
+        }
+        for (index, system) in scenario.systems.iter().enumerate() {
+            if scenario.systems[..index]
+                .iter()
+                .any(|known| known.get_ref() == system.get_ref())
+            {
+                let message = format!("the system \"{}\" is named twice", system.get_ref());
+                return Err(wrong(message, system.span()));
+            }
         }
         scenario.gather();
         if scenario.workloads.is_empty() {

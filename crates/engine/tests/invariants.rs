@@ -151,8 +151,13 @@ fn case() -> impl Strategy<Value = (bool, &'static str, &'static str, u64)> {
             "atlas-800t-a2",
             "mi300x-8",
         ]),
-        prop::sample::select(vec!["llama-3.1-8b", "gpt-oss-120b", "llama-3.1-70b"]),
-        prop::sample::select(vec![8_u64, 16, 24, 32, 64]),
+        prop::sample::select(vec![
+            "llama-3.1-8b",
+            "gpt-oss-120b",
+            "llama-3.1-70b",
+            "deepseek-v3",
+        ]),
+        prop::sample::select(vec![8_u64, 16, 24, 64, 256, 664]),
     )
 }
 
@@ -161,7 +166,7 @@ proptest! {
 
     /// More of a resource, with a free choice of plan, never makes the best plan slower.
     #[test]
-    fn more_of_a_resource_is_never_slower((serving, system, model, chips) in case(), factor in 1.05..3.0_f64, which in 0..4_u32) {
+    fn more_of_a_resource_is_never_slower((serving, system, model, chips) in case(), factor in 1.05..3.0_f64, which in 0..6_u32) {
         let data = data();
         let parts = chokepoint_engine::system_parts(&data.catalog, system).unwrap();
         let spec = parts.spec.as_ref().unwrap();
@@ -169,6 +174,10 @@ proptest! {
         let derived = match which {
             0 => format!("[derive.chip.x]\nfrom = \"{chip}\"\nmemory_bandwidth = \"{} GB/s\"\n[derive.system.y]\nfrom = \"{system}\"\nchip = \"x\"\n", spec.bandwidth.get() * factor / 1e9),
             1 => format!("[derive.chip.x]\nfrom = \"{chip}\"\nmemory_capacity = \"{} GB\"\n[derive.system.y]\nfrom = \"{system}\"\nchip = \"x\"\n", spec.capacity.get() * factor / 1e9),
+            4 => {
+                let peaks: Vec<String> = parts.chip.peak.iter().map(|(format, peak)| format!("{format} = \"{} TFLOP/s\"", peak.value.get() * factor / 1e12)).collect();
+                format!("[derive.chip.x]\nfrom = \"{chip}\"\npeak = {{ {} }}\n[derive.system.y]\nfrom = \"{system}\"\nchip = \"x\"\n", peaks.join(", "))
+            }
             2 => format!("[derive.system.y]\nfrom = \"{system}\"\nscale_out_bandwidth = \"{} GB/s\"\n", parts.system.scale_out.bandwidth.value.get() * factor / 1e9),
             _ => format!("[derive.system.y]\nfrom = \"{system}\"\ndomain_bandwidth = \"{} GB/s\"\n", parts.system.domain.bandwidth.value.get() * factor / 1e9),
         };

@@ -1,4 +1,4 @@
-//! The search finds the fastest plan of its space: compared with evaluating every plan.
+//! The searches find the best plan of their spaces: compared with evaluating every plan.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -24,7 +24,7 @@ fn fastest(case: &Case, experts: u64, format: NumberFormat) -> Option<(f64, Plan
     let both = [false, true];
     for tp in [1, 2, 4, 8, 16] {
         for cp in [1, 2] {
-            for ep in (1..=experts).filter(|ep| experts % ep == 0) {
+            for ep in (1..=experts).filter(|ep| experts.is_multiple_of(*ep)) {
                 for pp in 1..=layers {
                     for dp in 1..=case.chips / (tp * cp * pp).max(1) {
                         for vp in 1..=if pp == 1 { 1 } else { (layers / pp).min(12) } {
@@ -141,4 +141,104 @@ fn mixture_with_room_and_short_of_memory() {
 #[test]
 fn nothing_fits() {
     assert!(!compare(DENSE, 1, 4, 0.01, "hgx-h100"));
+}
+
+/// Serving: no plan of the space has a higher rate than the one found.
+fn serves_best(
+    config: &str,
+    chips: u64,
+    capacity: f64,
+    system: &str,
+    ttft: f64,
+    tpot: f64,
+) -> bool {
+    use chokepoint_engine::units::Seconds;
+    use chokepoint_serve::{Case, Layout, Plan, Pool, Workload, evaluate, search};
+
+    let data = Data::load(&[]).unwrap();
+    let parts = system_parts(&data.catalog, system).unwrap();
+    let chip = parts.spec.unwrap().scaled(ChipScale {
+        capacity,
+        ..ChipScale::default()
+    });
+    let architecture = Architecture::from_config("config.json", config).unwrap();
+    let workload = Workload {
+        input: 2048,
+        output: 256,
+        ttft: Seconds::new(ttft),
+        tpot: Seconds::new(tpot),
+        formats: vec![NumberFormat::Bf16],
+        cache_format: NumberFormat::Bf16,
+        imbalance: 1.0,
+    };
+    let case = Case {
+        architecture: &architecture,
+        workload: &workload,
+        chip: &chip,
+        fabric: &parts.fabric,
+        chips,
+    };
+    let experts = architecture.experts().unwrap_or(1);
+    let mut layouts = Vec::new();
+    for tp in [1, 2, 4, 8] {
+        for dp in [1, 2, 4, 8] {
+            let ep = if experts == 1 { 1 } else { tp * dp };
+            if tp * dp <= chips && (experts > 1 || dp == 1) && experts.is_multiple_of(ep) {
+                layouts.push(Layout { tp, dp, ep });
+            }
+        }
+    }
+    let mut best = 0.0_f64;
+    for layout in &layouts {
+        for instances in 1..=chips / layout.chips() {
+            for batch in 1..=160 {
+                let decode = Pool {
+                    instances,
+                    layout: *layout,
+                    batch,
+                };
+                let left = chips - decode.chips();
+                let pools = layouts
+                    .iter()
+                    .flat_map(|prefill| [1, 2, 4, 8].map(|prompts| (*prefill, prompts)));
+                let pools = pools.map(|(layout, batch)| Pool {
+                    instances: left / layout.chips(),
+                    layout,
+                    batch,
+                });
+                for prefill in pools
+                    .filter(|pool| pool.instances > 0)
+                    .map(Some)
+                    .chain([None])
+                {
+                    let plan = Plan {
+                        decode,
+                        prefill,
+                        format: NumberFormat::Bf16,
+                        cache_format: NumberFormat::Bf16,
+                    };
+                    if let Ok(found) = evaluate(&case, &plan) {
+                        best = best.max(found.output_tokens_per_second);
+                    }
+                }
+            }
+        }
+    }
+    let found = search(&case)
+        .plans
+        .first()
+        .map_or(0.0, |plan| plan.output_tokens_per_second);
+    assert!(
+        found >= best * (1.0 - 1e-9),
+        "{system} {chips}: exhaustive {best}, search {found}"
+    );
+    best > 0.0
+}
+
+#[test]
+fn serving_under_tight_and_loose_targets() {
+    assert!(serves_best(DENSE, 4, 0.2, "hgx-h100", 0.5, 0.03));
+    assert!(serves_best(MIXTURE, 4, 0.1, "hgx-h100", 0.3, 0.02));
+    assert!(serves_best(MIXTURE, 8, 0.08, "atlas-800t-a2", 1.0, 0.05));
+    assert!(!serves_best(DENSE, 2, 0.02, "hgx-h100", 1.0, 0.05));
 }

@@ -35,20 +35,39 @@ impl Fabric {
         self.collective(CollectiveKind::AllToAll, group, size)
     }
 
-    /// One message to the neighbour at the group's stride: latency + size / bandwidth, the domain's
-    /// between two of its ranks where the stride is shorter than the domain, else the scale-out
-    /// network's.
+    /// One step of a chain or ring of ranks: each sends to its neighbour at once, and the slowest
+    /// hop sets the pace. A chain that fits in a domain runs at the domain's links; a longer one
+    /// has hops that cross the scale-out network.
     ///
-    /// Limits: a chain with a stride shorter than the domain crosses a border every few steps;
-    /// those steps are not counted. Point to point reaches the share of the links that collectives
-    /// of chips without curves reach.
+    /// Limits: point to point reaches the share of the links that collectives of chips without
+    /// curves reach; hops inside and across do not slow each other.
     #[must_use]
-    pub fn send(&self, stride: u64, size: Bytes) -> Seconds {
-        if stride < self.domain {
-            self.domain_latency + size / self.inside_bandwidth(2)
-        } else {
-            self.out_latency + size / self.out_bandwidth
+    pub fn send(&self, chain: Group, size: Bytes) -> Seconds {
+        if chain.size <= 1 {
+            return Seconds::ZERO;
         }
+        let inside = self.domain_latency + size / self.inside_bandwidth(2);
+        let (_, domains) = chain.split(self.domain);
+        if domains <= 1 {
+            inside
+        } else {
+            inside.max(self.across(size))
+        }
+    }
+
+    /// One message across the scale-out network: latency + size / bandwidth.
+    #[must_use]
+    pub fn across(&self, size: Bytes) -> Seconds {
+        self.out_latency + size / self.out_bandwidth
+    }
+
+    /// Relative half-width (80%) of the time of communication among a group: inside a domain the
+    /// spread of the curves over NCCL versions and their interpolation (two-line fits miss by 3 to
+    /// 10%), across domains that of formulas not measured on the system itself.
+    #[must_use]
+    pub fn spread(&self, group: Group) -> f64 {
+        let (_, domains) = group.split(self.domain);
+        if domains <= 1 { 0.12 } else { 0.30 }
     }
 
     /// One domain: its curve or closed form. Several: a stage inside the domains and one between

@@ -2,7 +2,7 @@
 //! node-limited routing.
 
 use chokepoint_catalog::CollectiveKind;
-use chokepoint_units::{Bytes, Seconds};
+use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
 use crate::curve::nearest;
 use crate::{Fabric, Group};
@@ -22,6 +22,18 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
+    /// Bytes of a token sent in a format: below 16 bits with an FP32 scale for each 128 elements
+    /// (DeepSeek-V3 section 3.3.2), else 16 bits wide.
+    #[must_use]
+    pub fn token_bytes(hidden: u64, format: NumberFormat) -> Bytes {
+        let element = if format.bits() < 16 {
+            format.stored_bytes() + 4.0 / 128.0
+        } else {
+            2.0
+        };
+        Bytes::new(hidden as f64 * element)
+    }
+
     /// Expected number of distinct domains that hold an expert of a token, over evenly loaded
     /// domains with even routing.
     ///

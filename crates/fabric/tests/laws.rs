@@ -245,13 +245,15 @@ fn closed_forms_by_hand() {
     // One message of 10 MB: 2 us and 10 MB / 70 GB/s; across, 5 us and 10 MB / 10 GB/s.
     near(
         "send",
-        fabric.send(1, Bytes::new(10e6)).get(),
+        fabric.send(Group::adjacent(8), Bytes::new(10e6)).get(),
         2e-6 + 1e-2 / 70.0,
         1e-12,
     );
     near(
         "send out",
-        fabric.send(8, Bytes::new(10e6)).get(),
+        fabric
+            .send(Group { size: 2, stride: 8 }, Bytes::new(10e6))
+            .get(),
         5e-6 + 1e-3,
         1e-12,
     );
@@ -609,7 +611,8 @@ proptest! {
             prop_assert!(small > 0.0 && small.is_finite());
             prop_assert!(large >= small, "{kind:?}: {small} {large}");
         }
-        prop_assert!(fabric.send(stride, Bytes::new(size * factor)) >= fabric.send(stride, Bytes::new(size)));
+        let chain = Group { size: 4, stride };
+        prop_assert!(fabric.send(chain, Bytes::new(size * factor)) >= fabric.send(chain, Bytes::new(size)));
     }
 
     /// More bandwidth or less latency is never slower.
@@ -625,7 +628,7 @@ proptest! {
             let (before, after) = (run(fabric, kind, group, size), run(&better, kind, group, size));
             prop_assert!(after <= before * slack, "{kind:?}: {before} {after}");
         }
-        prop_assert!(better.send(group.stride, Bytes::new(size)) <= fabric.send(group.stride, Bytes::new(size)) * slack);
+        prop_assert!(better.send(group, Bytes::new(size)) <= fabric.send(group, Bytes::new(size)) * slack);
         let dispatch = Dispatch { tokens: size / 7168.0, token: Bytes::new(7168.0), top_k, groups: limits };
         prop_assert!(better.dispatch(group, dispatch) <= fabric.dispatch(group, dispatch) * slack);
     }

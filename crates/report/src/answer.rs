@@ -88,10 +88,12 @@ fn first_sentence(words: &Words, view: &View, ranked: &[Ranked], best: &Ranked) 
     let rate =
         metric(best.outcome, view.rate_key()).map_or_else(String::new, |rate| significant(rate, 3));
     let Some(worst) = ranked.last().filter(|_| ranked.len() > 1) else {
-        return words.fill(
-            "answer.only",
-            [("best", name), ("value", &rate), ("unit", &unit)],
-        );
+        let key = if view.rows.len() > 1 {
+            "answer.only"
+        } else {
+            "answer.single"
+        };
+        return words.fill(key, [("best", name), ("value", &rate), ("unit", &unit)]);
     };
     let (key, value, worst_factor, median_factor) = match view.goal() {
         Goal::Rate => (
@@ -141,6 +143,9 @@ fn cheapest(words: &Words, view: &View, best: &Ranked) -> Option<String> {
     let priced = view
         .feasible()
         .filter_map(|(row, outcome)| Some((row, cost(outcome)?)));
+    if view.rows.len() < 2 {
+        return None;
+    }
     let (row, cost) = priced.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let cost = significant(cost, 3);
     let same = row.system == best.row.system;

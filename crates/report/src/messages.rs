@@ -170,7 +170,7 @@ mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 20] = [
+    const STATEMENTS: [(&str, &[&str]); 21] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -186,6 +186,7 @@ mod tests {
         ("ttft-missed", &["limit", "plan", "time"]),
         ("tpot-missed", &["limit", "plan", "time"]),
         ("calibration-borrowed", &["curve"]),
+        ("format-fallback", &["format", "wanted"]),
         ("figures-assumed", &["which"]),
         ("collectives-not-measured", &[]),
         ("network-power-unknown", &[]),

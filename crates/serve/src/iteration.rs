@@ -9,11 +9,6 @@ use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
 use crate::{Case, Layout};
 
-/// Relative half-width (80%) of communication: see `train`.
-const INSIDE_SPREAD: f64 = 0.12;
-/// The same across domains.
-const OUTSIDE_SPREAD: f64 = 0.30;
-
 /// Parts of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(usize)]
@@ -209,60 +204,54 @@ impl Sum<'_> {
         self.iteration.parts.put(part, all);
         match time.bound {
             Bound::Compute => self.iteration.draw.compute += all,
-            Bound::Memory => self.iteration.draw.memory += all,
-            Bound::Launch => self.iteration.draw.communication += all,
+            Bound::Memory | Bound::Launch => self.iteration.draw.memory += all,
         }
         let half = all.get() * chip.spread(time.class, self.format);
         self.variance += half * half;
     }
 
     /// Summing the outputs of attention and dense networks over tensor parallelism (two
-    /// all-reduces; Megatron-LM), and dispatch and combine of experts. Where attention is not
-    /// data parallel, experts end in the same all-reduce.
+    /// all-reduces; Megatron-LM), and dispatch and combine of experts. With data-parallel attention
+    /// the all-reduce of attention is a reduce-scatter before dispatch and an all-gather after
+    /// combine; shared experts are split and have their own. Without it experts end in the same
+    /// all-reduce as a dense network.
     fn communication(&mut self, layout: &Layout, block: &FeedForward, rows: f64, count: f64) {
-        let fabric = self.case.fabric;
-        let hidden = self.case.architecture.hidden as f64;
-        let reduce = fabric.all_reduce(Group::adjacent(layout.tp), Bytes::new(rows * hidden * 2.0));
-        let dispatched = match block {
-            FeedForward::Moe {
-                top_k, node_groups, ..
-            } if layout.dp > 1 => {
-                let narrow = if self.format.bits() < 16 {
-                    self.format.stored_bytes() + 4.0 / 128.0
-                } else {
-                    2.0
+        let (fabric, architecture) = (self.case.fabric, self.case.architecture);
+        let (tensor, expert) = (Group::adjacent(layout.tp), Group::adjacent(layout.ep));
+        let bytes = Bytes::new(rows * architecture.hidden as f64 * 2.0);
+        let mut reduces = 2.0;
+        if let FeedForward::Moe {
+            top_k,
+            node_groups,
+            shared_intermediate,
+            ..
+        } = block
+            && layout.dp > 1
+        {
+            let once = |format| {
+                let dispatch = Dispatch {
+                    tokens: rows / layout.tp as f64 * self.case.workload.imbalance,
+                    token: Dispatch::token_bytes(architecture.hidden, format),
+                    top_k: *top_k,
+                    groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
                 };
-                let once = |bytes: f64| {
-                    let dispatch = Dispatch {
-                        tokens: rows / layout.tp as f64 * self.case.workload.imbalance,
-                        token: Bytes::new(hidden * bytes),
-                        top_k: *top_k,
-                        groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
-                    };
-                    fabric.dispatch(Group::adjacent(layout.ep), dispatch)
-                };
-                Some(once(narrow) + once(2.0))
-            }
-            _ => None,
-        };
-        let reduces = if dispatched.is_some() { 1.0 } else { 2.0 };
-        self.transfer(Part::TensorParallel, layout.tp, reduce * (reduces * count));
+                fabric.dispatch(expert, dispatch)
+            };
+            let time = once(self.format) + once(NumberFormat::Bf16);
+            self.transfer(Part::ExpertParallel, expert, time * count);
+            reduces = if *shared_intermediate > 0 { 2.0 } else { 1.0 };
+        }
         self.transfer(
-            Part::ExpertParallel,
-            layout.ep,
-            dispatched.unwrap_or(Seconds::ZERO) * count,
+            Part::TensorParallel,
+            tensor,
+            fabric.all_reduce(tensor, bytes) * (reduces * count),
         );
     }
 
-    fn transfer(&mut self, part: Part, ranks: u64, time: Seconds) {
+    fn transfer(&mut self, part: Part, group: Group, time: Seconds) {
         self.iteration.parts.put(part, time);
         self.iteration.draw.communication += time;
-        let spread = if ranks > self.case.fabric.domain {
-            OUTSIDE_SPREAD
-        } else {
-            INSIDE_SPREAD
-        };
-        let half = time.get() * spread;
+        let half = time.get() * self.case.fabric.spread(group);
         self.variance += half * half;
     }
 }

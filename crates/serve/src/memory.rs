@@ -19,7 +19,7 @@ const PREFILL_TOKENS: f64 = 8192.0;
 pub struct MemoryTable {
     /// Weights.
     pub weights: Bytes,
-    /// Key-value cache of all sequences in flight at their full length.
+    /// Key-value cache of all sequences in flight at their mean length.
     pub cache: Bytes,
     /// Activations of one iteration.
     pub activations: Bytes,
@@ -29,15 +29,41 @@ pub struct MemoryTable {
     pub usable: Bytes,
 }
 
-/// Memory of one chip with `batch` sequences on each attention group.
+/// Memory of one chip with `batch` sequences on each attention group, in steady state: sequences
+/// are spread evenly over their answers, and a paged cache grows with them (vLLM, section 4.3 of
+/// Kwon et al. 2023), so that a sequence holds its prompt and half of its answer in the mean.
 pub(crate) fn memory(
     case: &Case,
     layout: &Layout,
     format: NumberFormat,
     batch: u64,
 ) -> MemoryTable {
+    let length = case.workload.input as f64 + case.workload.output as f64 / 2.0;
+    held(case, layout, format, batch, length)
+}
+
+/// Memory of one chip of a prefill pool with some prompts on each attention group.
+pub(crate) fn prompt_memory(
+    case: &Case,
+    layout: &Layout,
+    format: NumberFormat,
+    prompts: u64,
+) -> MemoryTable {
+    held(case, layout, format, prompts, case.workload.input as f64)
+}
+
+fn held(
+    case: &Case,
+    layout: &Layout,
+    format: NumberFormat,
+    batch: u64,
+    length: f64,
+) -> MemoryTable {
     let weights = weights(case, layout, format);
-    let cache = cache_per_sequence(case, layout) * batch as f64;
+    let cache = case
+        .architecture
+        .kv_bytes(case.workload.cache_format, layout.tp, length)
+        * batch as f64;
     let activations = activations(case, layout);
     MemoryTable {
         weights,
@@ -63,13 +89,6 @@ fn weights(case: &Case, layout: &Layout, format: NumberFormat) -> Bytes {
     Bytes::new(linear * format.stored_bytes() + wide * 2.0)
 }
 
-/// Cache of one sequence at its full length on one chip.
-fn cache_per_sequence(case: &Case, layout: &Layout) -> Bytes {
-    let length = (case.workload.input + case.workload.output) as f64;
-    case.architecture
-        .kv_bytes(case.workload.cache_format, layout.tp, length)
-}
-
 /// Activations of one prefill chunk: hidden states, the widest intermediate, logits of one token
 /// a sequence; all in 16 bits.
 fn activations(case: &Case, layout: &Layout) -> Bytes {
@@ -82,10 +101,14 @@ fn activations(case: &Case, layout: &Layout) -> Bytes {
 
 /// The most sequences that fit on each attention group; 0 when the weights alone do not.
 pub(crate) fn largest_batch(case: &Case, layout: &Layout, format: NumberFormat) -> u64 {
-    let empty = memory(case, layout, format, 0);
+    let (empty, one) = (
+        memory(case, layout, format, 0),
+        memory(case, layout, format, 1),
+    );
     let left = empty.usable - empty.total;
     if left <= Bytes::ZERO {
-        return 0;
+        0
+    } else {
+        (left / one.cache) as u64
     }
-    (left / cache_per_sequence(case, layout)) as u64
 }

@@ -1,11 +1,12 @@
-//! The plan with the highest throughput under the latency targets, and the front of throughput
-//! against interactivity.
+//! The plan with the highest throughput under the latency targets. Tensor and attention data
+//! parallelism go in powers of two.
 
 use chokepoint_units::NumberFormat;
 
+use crate::iteration::decode as decode_time;
 use crate::memory::{largest_batch, memory};
 use crate::pools::{MOST_SEQUENCES, decoders, largest, pairs, prefillers};
-use crate::steady::{Infeasible, Prediction, evaluate};
+use crate::steady::{Infeasible, Prediction, answer_rate, evaluate, mean_context};
 use crate::{Case, Layout, Plan, Pool};
 
 /// How many plans of different layout a search keeps.
@@ -83,7 +84,7 @@ fn divides_heads(case: &Case, tp: u64) -> bool {
         .all(|kind| kind.attention.heads().is_multiple_of(tp))
 }
 
-fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
+pub(crate) fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
     std::iter::successors(Some(1_u64), |n| Some(n * 2)).take_while(move |n| *n <= limit)
 }
 
@@ -164,11 +165,11 @@ impl<'a> Finder<'a> {
             if pair.bound * output <= self.worst_kept() {
                 return;
             }
-            for (decode, prefill, bound) in pair.splits(case.chips) {
-                if bound * output <= self.worst_kept() {
+            for (decode, prefill, rate) in pair.splits(case.chips) {
+                if rate * output <= self.worst_kept() {
                     break;
                 }
-                self.split(decode, prefill);
+                self.split(decode, prefill, rate);
             }
         }
     }
@@ -184,41 +185,23 @@ impl<'a> Finder<'a> {
             .map_or(0.0, |plan| plan.output_tokens_per_second)
     }
 
-    /// Requests that one decode instance answers in a second.
-    fn answers(&self, layout: &Layout, batch: u64) -> f64 {
-        let context = crate::steady::mean_context(self.case);
-        let iteration = crate::iteration::decode(self.case, layout, self.format, batch, context);
-        (layout.dp * batch) as f64 / (iteration.total().get() * self.case.workload.output as f64)
-    }
-
-    /// One split, with the largest decode batch, and where prefill limits it with the batch at
-    /// which both pools sustain the same rate: a smaller batch leaves prompts more time to wait.
-    fn split(&mut self, decode: Pool, prefill: Pool) {
-        let largest = self.plan(decode, Some(prefill));
-        self.consider(largest);
-        let prefill_limits = |finder: &Self, batch: u64| {
-            let plan = finder.plan(Pool { batch, ..decode }, Some(prefill));
-            evaluate(finder.case, &plan).map_or(true, |found| {
-                let answers = finder.answers(&decode.layout, batch) * decode.instances as f64;
-                answers > found.requests_per_second * (1.0 + 1e-12)
-            })
+    /// One split, with the smallest decode batch that sustains its rate: a larger one would only
+    /// slow the tokens.
+    fn split(&mut self, decode: Pool, prefill: Pool, rate: f64) {
+        let (case, format) = (self.case, self.format);
+        let sustains = |batch: u64| {
+            let time = decode_time(case, &decode.layout, format, batch, mean_context(case)).total();
+            answer_rate(case, &Pool { batch, ..decode }, time) >= rate
         };
-        if !prefill_limits(self, decode.batch) {
-            return;
-        }
-        let (mut low, mut high) = (1, decode.batch);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if prefill_limits(self, middle) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        for batch in [low, low - 1].into_iter().filter(|batch| *batch > 0) {
-            let plan = self.plan(Pool { batch, ..decode }, Some(prefill));
-            self.consider(plan);
-        }
+        let short = largest(decode.batch - 1, |batch| !sustains(batch));
+        let plan = self.plan(
+            Pool {
+                batch: short + 1,
+                ..decode
+            },
+            Some(prefill),
+        );
+        self.consider(plan);
     }
 
     /// Evaluates a plan and keeps it when it is among the best; whether it meets the targets.

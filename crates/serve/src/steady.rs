@@ -4,7 +4,7 @@ use chokepoint_chip::PowerDraw;
 use chokepoint_units::{Energy, Seconds};
 
 use crate::iteration::{Iteration, decode, prefill};
-use crate::memory::{MemoryTable, memory};
+use crate::memory::{MemoryTable, memory, prompt_memory};
 use crate::{Case, Layout, Parts, Plan, Pool};
 
 /// Relative half-width (80%) of what kernel tables alone miss of an engine: host work between
@@ -83,10 +83,10 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 
 /// One pool does both. In the time that its B sequences decode their answers it also prefills B
 /// prompts; a sequence waits while another's prompt runs, so the time for each token is the
-/// decode iteration plus its share of prompts. The first token waits for the prompts ahead:
-/// M/D/1 at the share of time that prompts take.
+/// decode iteration plus its share of prompts. The first token waits for the prompts ahead (M/D/1
+/// at the share of time that prompts take) and for the iteration that is running.
 fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction, Infeasible> {
-    let (pool, workload) = (&plan.decode, case.workload);
+    let pool = &plan.decode;
     let prompt = prefill(case, &pool.layout, plan.format, 1);
     let iteration = decode(
         case,
@@ -95,8 +95,7 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
         pool.batch,
         mean_context(case),
     );
-    let output = workload.output as f64;
-    let prompts_per_token = pool.batch as f64 / output;
+    let prompts_per_token = pool.batch as f64 / later_tokens(case);
     let tpot = iteration.total() + prompt.total() * prompts_per_token;
     let utilisation = (prompt.total() * prompts_per_token) / tpot;
     let ttft = queued(prompt.total(), utilisation) + iteration.total();
@@ -110,7 +109,7 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
         &Steady {
             ttft,
             tpot,
-            tokens: sequences / tpot.get(),
+            tokens: sequences / tpot.get() * case.workload.output as f64 / later_tokens(case),
             parts,
             spread: joined_spread(&iteration, &prompt, prompts_per_token),
             draw: joined_draw(&iteration, &prompt, prompts_per_token),
@@ -118,8 +117,9 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
     ))
 }
 
-/// Two pools. Prompts queue for the prefill pool (M/D/1), their cache crosses the network once,
-/// and the decode pool only decodes. The rate is the smaller of what the two pools sustain.
+/// Two pools. Prompts queue for the prefill pool (M/D/1), which emits the first token; their cache
+/// crosses the network, under the next prompts' compute; the decode pool only decodes. The rate is
+/// the smallest of what prefill, sending, receiving and decoding sustain.
 fn disaggregated(
     case: &Case,
     plan: &Plan,
@@ -127,6 +127,10 @@ fn disaggregated(
     table: MemoryTable,
 ) -> Result<Prediction, Infeasible> {
     let workload = case.workload;
+    let held = prompt_memory(case, &pool.layout, plan.format, pool.batch);
+    if held.total > held.usable {
+        return Err(Infeasible::Memory(held));
+    }
     let prompt = prefill(case, &pool.layout, plan.format, pool.batch);
     let iteration = decode(
         case,
@@ -135,26 +139,26 @@ fn disaggregated(
         plan.decode.batch,
         mean_context(case),
     );
-    let transfer = cache_transfer(case, &pool.layout);
-    let limit = workload.ttft - transfer - iteration.total();
-    let Some(highest) = utilisation_within(prompt.total(), limit) else {
-        return Err(Infeasible::Ttft(
-            prompt.total() + transfer + iteration.total(),
-        ));
+    let transfer = handover(case, &pool.layout, pool.batch);
+    let Some(highest) = utilisation_within(prompt.total(), workload.ttft - transfer) else {
+        return Err(Infeasible::Ttft(prompt.total() + transfer));
     };
-    let prompts = (pool.instances * pool.layout.dp * pool.batch) as f64 / prompt.total().get();
-    let sequences = (plan.decode.instances * plan.decode.layout.dp * plan.decode.batch) as f64;
-    let answers = sequences / (iteration.total().get() * workload.output as f64);
+    let prompts = prompt_rate(pool, prompt.total(), transfer);
+    let answers = answer_rate(case, &plan.decode, iteration.total());
     let requests = answers.min(prompts * highest);
     let utilisation = requests / prompts;
-    let ttft = queued(prompt.total(), utilisation) + transfer + iteration.total();
+    let ttft = queued(prompt.total(), utilisation) + transfer;
     let tpot = iteration.total();
     within(case, ttft, tpot)?;
-    let busy_decode = requests / answers;
     let shares = (
-        plan.decode.chips() as f64 * busy_decode,
+        plan.decode.chips() as f64 * (requests / answers),
         pool.chips() as f64 * utilisation,
     );
+    let binding = if requests < answers {
+        prompt.spread
+    } else {
+        iteration.spread
+    };
     Ok(finish(
         case,
         plan,
@@ -164,10 +168,28 @@ fn disaggregated(
             tpot,
             tokens: requests * workload.output as f64,
             parts: iteration.parts,
-            spread: iteration.spread.max(prompt.spread),
+            spread: binding,
             draw: pooled_draw(plan, &iteration, &prompt, shares),
         },
     ))
+}
+
+/// Prompts of a second that a pool prefills and hands over at full load.
+pub(crate) fn prompt_rate(pool: &Pool, prompt: Seconds, transfer: Seconds) -> f64 {
+    (pool.instances * pool.layout.dp * pool.batch) as f64 / prompt.max(transfer).get()
+}
+
+/// Requests of a second that a pool receives and answers at full load.
+pub(crate) fn answer_rate(case: &Case, pool: &Pool, iteration: Seconds) -> f64 {
+    let groups = (pool.instances * pool.layout.dp) as f64;
+    let answered = groups * pool.batch as f64 / (iteration.get() * later_tokens(case));
+    let received = groups / handover(case, &pool.layout, 1).get();
+    answered.min(received)
+}
+
+/// Tokens of an answer after the first, which the prompt yields; at least one.
+pub(crate) fn later_tokens(case: &Case) -> f64 {
+    case.workload.output.saturating_sub(1).max(1) as f64
 }
 
 /// Mean context of a sequence while it decodes.
@@ -175,22 +197,23 @@ pub(crate) fn mean_context(case: &Case) -> f64 {
     case.workload.input as f64 + case.workload.output as f64 / 2.0
 }
 
-/// Time to move one prompt's cache from the prefill to the decode pool over the scale-out
-/// network, all chips of the group sending their share.
-pub(crate) fn cache_transfer(case: &Case, layout: &Layout) -> Seconds {
-    let share = case.architecture.kv_bytes(
-        case.workload.cache_format,
-        layout.tp,
-        case.workload.input as f64,
-    );
-    case.fabric.send(case.fabric.domain, share)
+/// Time to move the cache of some prompts of an attention group over the scale-out network, each
+/// chip of the group its share.
+pub(crate) fn handover(case: &Case, layout: &Layout, prompts: u64) -> Seconds {
+    let workload = case.workload;
+    let share = case
+        .architecture
+        .kv_bytes(workload.cache_format, layout.tp, workload.input as f64);
+    case.fabric.across(share * prompts as f64)
 }
 
 fn within(case: &Case, ttft: Seconds, tpot: Seconds) -> Result<(), Infeasible> {
-    if ttft > case.workload.ttft {
+    // A pool run at the utilisation that just meets the target may miss it by rounding.
+    const ROUNDING: f64 = 1.0 + 1e-9;
+    if ttft > case.workload.ttft * ROUNDING {
         return Err(Infeasible::Ttft(ttft));
     }
-    if tpot > case.workload.tpot {
+    if tpot > case.workload.tpot * ROUNDING {
         return Err(Infeasible::Tpot(tpot));
     }
     Ok(())

@@ -6,8 +6,8 @@
 use chokepoint_chip::{KernelClass, KernelTime, Precision};
 use chokepoint_fabric::{Dispatch, Group};
 use chokepoint_model::{
-    ActivationPolicy, Attention, FeedForward, GemmPass, Operator, Phase, Recompute, Shard,
-    activation_bytes_per_layer, embedding_activation_bytes, embedding_operators,
+    ActivationPolicy, Attention, FeedForward, GemmPass, LayerKind, Operator, Phase, Recompute,
+    Shard, activation_bytes_per_layer, embedding_activation_bytes, embedding_operators,
     head_activation_bytes, head_operators, layer_operators, mtp_activation_bytes, mtp_operators,
     recomputed_operators,
 };
@@ -194,7 +194,7 @@ impl Spread<'_> {
         ));
         let layer = &architecture.kinds[kind];
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
-        let tensor = self.tensor(&layer.attention) * tensor_blocks(&layer.feed_forward);
+        let tensor = self.tensor(layer);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
         let context = self.context(&layer.attention);
         let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
@@ -245,25 +245,46 @@ impl Spread<'_> {
         }
     }
 
-    /// Gathering a block's input over the tensor-parallel group and scattering its output
-    /// (Korthikanti et al. 2022, section 4.2.2); latent attention gathers its latents, which are
-    /// narrower.
-    fn tensor(&self, attention: &Attention) -> Seconds {
-        let group = Group::adjacent(self.shard.tp);
-        let hidden = self.case.architecture.hidden as f64;
-        let gathered = match attention {
+    /// Gathering a block's input over the tensor-parallel group and scattering its output, for the
+    /// attention block and for a dense network or shared experts; routed experts take the tokens
+    /// as they are split (Korthikanti et al. 2022, section 4.2.2). Latent attention gathers its
+    /// latents, which are narrower. The backward pass gathers the inputs once more, which hides
+    /// behind the data gradients (same section).
+    fn tensor(&self, kind: &LayerKind) -> Seconds {
+        let hidden = self.case.architecture.hidden;
+        let gathered = match &kind.attention {
             Attention::Grouped { .. } => hidden,
             Attention::Latent {
                 q_rank,
                 kv_rank,
                 rope_dim,
                 ..
-            } => hidden
-                .min((q_rank.unwrap_or(self.case.architecture.hidden) + kv_rank + rope_dim) as f64),
+            } => hidden.min(q_rank.unwrap_or(hidden) + kv_rank + rope_dim),
         };
-        let bytes = |width: f64| Bytes::new(self.rows() * width * WEIGHT_BYTES);
-        self.case.fabric.all_gather(group, bytes(gathered))
-            + self.case.fabric.reduce_scatter(group, bytes(hidden))
+        let attention = self.gather(gathered) + self.scatter(hidden);
+        match kind.feed_forward {
+            FeedForward::Moe {
+                shared_intermediate: 0,
+                ..
+            } => attention,
+            FeedForward::Dense { .. } | FeedForward::Moe { .. } => {
+                attention + self.gather(hidden) + self.scatter(hidden)
+            }
+        }
+    }
+
+    fn gather(&self, width: u64) -> Seconds {
+        let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
+        self.case
+            .fabric
+            .all_gather(Group::adjacent(self.shard.tp), bytes)
+    }
+
+    fn scatter(&self, width: u64) -> Seconds {
+        let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
+        self.case
+            .fabric
+            .reduce_scatter(Group::adjacent(self.shard.tp), bytes)
     }
 
     /// Dispatch and combine: (forward, backward). Tokens go out in the format of the
@@ -276,16 +297,11 @@ impl Spread<'_> {
         else {
             return (Seconds::ZERO, Seconds::ZERO);
         };
-        let hidden = self.case.architecture.hidden as f64;
-        let narrow = if self.format.bits() < 16 {
-            self.format.stored_bytes() + 4.0 / 128.0
-        } else {
-            WEIGHT_BYTES
-        };
-        let once = |bytes: f64| {
+        let hidden = self.case.architecture.hidden;
+        let once = |format: NumberFormat| {
             let dispatch = Dispatch {
                 tokens: self.rows() / self.shard.tp as f64 * self.shard.imbalance,
-                token: Bytes::new(hidden * bytes),
+                token: Dispatch::token_bytes(hidden, format),
                 top_k: *top_k,
                 groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
             };
@@ -293,8 +309,8 @@ impl Spread<'_> {
                 .fabric
                 .dispatch(Group::adjacent(self.shard.ep), dispatch)
         };
-        let wide = once(WEIGHT_BYTES);
-        (once(narrow) + wide, wide + wide)
+        let wide = once(NumberFormat::Bf16);
+        (once(self.format) + wide, wide + wide)
     }
 
     /// Passing keys and values around the context-parallel ring: c - 1 hops forward, twice as
@@ -312,7 +328,11 @@ impl Spread<'_> {
         };
         let (qk, value) = attention.head_widths();
         let chunk = Bytes::new(self.rows() * heads * (qk + value) as f64 * WEIGHT_BYTES);
-        self.case.fabric.send(self.shard.tp, chunk) * (cp - 1) as f64
+        let ring = Group {
+            size: cp,
+            stride: self.shard.tp,
+        };
+        self.case.fabric.send(ring, chunk) * (cp - 1) as f64
     }
 
     fn ends(&self) -> Ends {
@@ -350,6 +370,14 @@ impl Spread<'_> {
             .parts;
         ends.last.1 = head.parts;
         ends.last_gradient = head.weight_gradient;
+        let (gather, scatter) = (
+            self.gather(architecture.hidden),
+            self.scatter(architecture.hidden),
+        );
+        ends.first.0.put(Part::TensorParallel, scatter);
+        ends.first.1.put(Part::TensorParallel, gather);
+        ends.last.0.put(Part::TensorParallel, gather);
+        ends.last.1.put(Part::TensorParallel, scatter);
         if let Some(kind) = architecture.mtp_kind() {
             self.add_predictions(&mut ends, kind);
         }
@@ -376,23 +404,19 @@ impl Spread<'_> {
         let joined = (2 * architecture.hidden * architecture.hidden) as f64 / self.shard.tp as f64;
         ends.last_parameters += (held.dense + joined) * modules;
         ends.last_expert_parameters += held.expert * modules;
+        let tensor = self.tensor(&architecture.kinds[kind]) + self.gather(architecture.hidden);
+        ends.last.0.put(Part::TensorParallel, tensor * modules);
+        ends.last.1.put(Part::TensorParallel, tensor * modules);
         let policy = self.policy(Recompute::Selective);
+        let again = recomputed_operators(architecture, kind, self.backward(), &self.shard, &policy);
+        ends.last.1.put(
+            Part::Recompute,
+            self.compute(&again).parts.total() * modules,
+        );
         let sequence = self.case.workload.sequence as f64;
         ends.last_activations +=
             mtp_activation_bytes(architecture, sequence, self.batch, &self.shard, &policy)
                 * modules;
-    }
-}
-
-/// Blocks of a layer whose input is gathered over the tensor-parallel group: attention, and a
-/// dense network or shared experts. Routed experts take the tokens as they are split.
-const fn tensor_blocks(block: &FeedForward) -> f64 {
-    match block {
-        FeedForward::Moe {
-            shared_intermediate: 0,
-            ..
-        } => 1.0,
-        FeedForward::Dense { .. } | FeedForward::Moe { .. } => 2.0,
     }
 }
 
@@ -428,32 +452,33 @@ impl LayerTable {
 
 impl LayerBase {
     /// Forward and backward of one layer with what stays exposed of its communication.
+    ///
+    /// Only compute covers, and each second of it once: what hides tensor- or context-parallel
+    /// traffic does not hide expert traffic too.
     fn passes(&self, plan: &Plan) -> (Parts, Parts) {
         let (mut forward, mut backward) = (self.forward, self.backward);
-        let again = self.again[plan.recompute as usize];
         let full = if plan.recompute == Recompute::Full {
             1.0
         } else {
             0.0
         };
-        backward.put(Part::Recompute, again);
-        self.add_tensor(plan, &mut forward, 1.0);
-        self.add_tensor(plan, &mut backward, 1.0 + full);
-        forward.put(
+        backward.put(Part::Recompute, self.again[plan.recompute as usize]);
+        let compute = forward.compute() + backward.compute();
+        let mut covering = self.add_tensor(plan, &mut forward, 1.0);
+        covering += self.add_tensor(plan, &mut backward, 1.0 + full);
+        covering += add_hidden(Part::ContextParallel, self.context, &mut forward);
+        covering += add_hidden(
             Part::ContextParallel,
-            hidden_behind(self.context, forward.get(Part::Attention)),
-        );
-        let passed = self.context * (2.0 + full);
-        backward.put(
-            Part::ContextParallel,
-            hidden_behind(passed, backward.get(Part::Attention)),
+            self.context * (2.0 + full),
+            &mut backward,
         );
         let traffic = (
             self.expert_forward,
             self.expert_backward + self.expert_forward * full,
         );
         if plan.overlap_ep {
-            add_overlapped_experts(traffic, &mut forward, &mut backward);
+            let cover = (compute - covering).max(Seconds::ZERO);
+            add_overlapped_experts(traffic, cover, &mut forward, &mut backward);
         } else {
             forward.put(Part::ExpertParallel, traffic.0);
             backward.put(Part::ExpertParallel, traffic.1);
@@ -461,30 +486,38 @@ impl LayerBase {
         (forward, backward)
     }
 
-    /// Tensor-parallel traffic of one pass, `times` over. Overlapped, all but a share of it hides
-    /// behind the multiplications, which lose the processors that it takes meanwhile.
-    fn add_tensor(&self, plan: &Plan, pass: &mut Parts, times: f64) {
+    /// Tensor-parallel traffic of one pass, `times` over; what of it is hidden. Overlapped, all but
+    /// a share hides behind the multiplications, which lose the processors that it takes meanwhile.
+    fn add_tensor(&self, plan: &Plan, pass: &mut Parts, times: f64) -> Seconds {
         let traffic = self.tensor * times;
         if !plan.overlap_tp {
             pass.put(Part::TensorParallel, traffic);
-            return;
+            return Seconds::ZERO;
         }
         let hidden = (traffic * (1.0 - TENSOR_EXPOSED)).min(pass.get(Part::Gemm));
         pass.put(Part::TensorParallel, traffic - hidden);
         pass.put(Part::Gemm, hidden * TENSOR_PROCESSORS);
+        hidden
     }
 }
 
-fn hidden_behind(traffic: Seconds, cover: Seconds) -> Seconds {
-    (traffic - cover).max(Seconds::ZERO)
+/// Traffic of a pass that runs under its attention; what of it is hidden.
+fn add_hidden(part: Part, traffic: Seconds, pass: &mut Parts) -> Seconds {
+    let hidden = traffic.min(pass.get(Part::Attention));
+    pass.put(part, traffic - hidden);
+    hidden
 }
 
 /// Expert traffic under the compute of another micro-batch: forward and backward of a pair of
 /// micro-batches run together (DeepSeek-V3 section 3.2.1), so that the traffic of both passes
 /// hides behind the compute of both; the compute loses the processors that the traffic takes.
-fn add_overlapped_experts(traffic: (Seconds, Seconds), forward: &mut Parts, backward: &mut Parts) {
+fn add_overlapped_experts(
+    traffic: (Seconds, Seconds),
+    cover: Seconds,
+    forward: &mut Parts,
+    backward: &mut Parts,
+) {
     let all = traffic.0 + traffic.1;
-    let cover = forward.total() + backward.total();
     let hidden = all.min(cover);
     let exposed = all - hidden;
     let lost = hidden * EXPERT_PROCESSORS;

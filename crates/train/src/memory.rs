@@ -58,7 +58,12 @@ pub(crate) fn memory(
     for (index, stage) in stages.iter().enumerate() {
         let (first, last) = (index == 0, index + 1 == stages.len());
         let states = states(case, plan, table, stages, index);
-        let kept = activations(table, variant, stage, first, last);
+        let mut kept = activations(table, variant, stage, first, last);
+        if plan.schedule == Schedule::DualPipe {
+            let mirror = stages.len() - 1 - index;
+            let other = activations(table, variant, &stages[mirror], last, first);
+            kept = ((kept.0 + other.0) * 0.5, kept.1.max(other.1));
+        }
         let in_flight = in_flight(plan, index as u64, micro_batches);
         let working = if plan.recompute == Recompute::Full {
             variant.working_set
@@ -132,8 +137,8 @@ fn states(
         0.0
     };
     let state = case.workload.optimizer.bytes_per_parameter();
-    let dense_shards = (plan.dp * plan.cp) as f64;
-    let expert_shards = (plan.dp * plan.cp * plan.tp) as f64 / plan.ep as f64;
+    let dense_shards = (plan.copies() * plan.dp * plan.cp) as f64;
+    let expert_shards = dense_shards * plan.tp as f64 / plan.ep as f64;
     (
         Bytes::new(all * (WEIGHT_BYTES + copies)),
         Bytes::new(all * GRADIENT_BYTES),

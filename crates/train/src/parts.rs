@@ -98,6 +98,19 @@ impl Parts {
         Seconds::new(self.0.iter().sum())
     }
 
+    /// Time in which the chip computes, as against waiting and communicating.
+    #[must_use]
+    pub fn compute(&self) -> Seconds {
+        let parts = [
+            Part::Gemm,
+            Part::ExpertGemm,
+            Part::Attention,
+            Part::Elementwise,
+            Part::Recompute,
+        ];
+        parts.into_iter().map(|part| self.get(part)).sum()
+    }
+
     /// All parts with their seconds.
     pub fn iter(&self) -> impl Iterator<Item = (Part, Seconds)> + '_ {
         Part::ALL.into_iter().map(|part| (part, self.get(part)))

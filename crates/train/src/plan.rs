@@ -67,8 +67,10 @@ pub enum PlanError {
     ExpertGroup,
     /// More pipeline chunks than layers.
     TooFewLayers,
-    /// The sequence is not a multiple of context parallelism.
+    /// The sequence is not a multiple of context x tensor parallelism, which split it.
     Sequence,
+    /// Expert traffic has no other micro-batch to run under, or the whole layer is recomputed.
+    Overlap,
     /// Micro-batches are not a multiple of the pipeline depth, which interleaving needs.
     Interleaving,
     /// `DualPipe` needs an even pipeline and at least twice as many micro-batches, an even number.
@@ -85,7 +87,10 @@ impl fmt::Display for PlanError {
             Self::Experts => "ep does not divide the routed experts",
             Self::ExpertGroup => "ep does not divide tp x cp x dp",
             Self::TooFewLayers => "pp x vp exceeds the layers",
-            Self::Sequence => "cp does not divide the sequence",
+            Self::Sequence => "cp x tp does not divide the sequence",
+            Self::Overlap => {
+                "overlap_ep needs at least two micro-batches, and no full recomputation"
+            }
             Self::Interleaving => "interleaving needs micro-batches in multiples of pp",
             Self::DualPipe => {
                 "dualpipe needs an even pp and an even number of at least 2 pp micro-batches"
@@ -102,6 +107,15 @@ impl Plan {
             .saturating_mul(self.cp)
             .saturating_mul(self.pp)
             .saturating_mul(self.dp)
+    }
+
+    /// Copies of the parameters that a pipeline holds: two in `DualPipe`.
+    #[must_use]
+    pub const fn copies(&self) -> u64 {
+        match self.schedule {
+            Schedule::OneForwardOneBackward => 1,
+            Schedule::DualPipe => 2,
+        }
     }
 
     /// Micro-batches of one step on one replica; the last may be partly empty.
@@ -154,12 +168,19 @@ impl Plan {
         if self.pp * self.vp > architecture.layers.len() as u64 {
             return Err(PlanError::TooFewLayers);
         }
-        if !case.workload.sequence.is_multiple_of(self.cp) {
+        if !case
+            .workload
+            .sequence
+            .is_multiple_of(self.cp.saturating_mul(self.tp))
+        {
             return Err(PlanError::Sequence);
         }
         let micro_batches = self.micro_batches(case.workload.global_batch);
         if self.vp > 1 && (self.pp == 1 || !micro_batches.is_multiple_of(self.pp)) {
             return Err(PlanError::Interleaving);
+        }
+        if self.overlap_ep && (micro_batches < 2 || self.recompute == Recompute::Full) {
+            return Err(PlanError::Overlap);
         }
         let even = self.pp.is_multiple_of(2)
             && micro_batches.is_multiple_of(2)

@@ -290,7 +290,12 @@ impl Finder<'_> {
             self.stages.resize(slot + 1, Vec::new());
         }
         if self.stages[slot].is_empty() {
-            self.stages[slot] = stages(&self.case.architecture.layers, pp, vp);
+            self.stages[slot] = stages(
+                &self.case.architecture.layers,
+                self.case.architecture.mtp_layers,
+                pp,
+                vp,
+            );
         }
         slot
     }

@@ -20,10 +20,12 @@ impl Stage {
 /// Spreads layers, in order, over `pp x vp` chunks; chunk c lies on stage c mod pp.
 ///
 /// Where the layers do not divide, the chunks from the second on hold one more, so that the first
-/// (with the embedding) and the last (with the vocabulary head) stay light.
-pub(crate) fn stages(layers: &[usize], pp: u64, vp: u64) -> Vec<Stage> {
+/// (with the embedding) and the last (with the vocabulary head) stay light. A `tail` of layers
+/// after the last (multi-token prediction) counts as layers of the last chunk.
+pub(crate) fn stages(layers: &[usize], tail: u64, pp: u64, vp: u64) -> Vec<Stage> {
     let chunks = (pp * vp) as usize;
-    let (base, extra) = (layers.len() / chunks, layers.len() % chunks);
+    let all = layers.len() + tail as usize;
+    let (base, extra) = (all / chunks, all % chunks);
     let mut stages = vec![Stage::default(); pp as usize];
     let mut next = 0;
     for chunk in 0..chunks {
@@ -54,7 +56,7 @@ mod tests {
             (80, 6, 2),
         ] {
             let kinds: Vec<usize> = (0..layers).map(|layer| usize::from(layer >= 3)).collect();
-            let spread = stages(&kinds, pp, vp);
+            let spread = stages(&kinds, 0, pp, vp);
             let total: u32 = spread.iter().map(super::Stage::layers).sum();
             assert_eq!(total as usize, layers);
             let dense: u32 = spread.iter().map(|stage| stage.counts[0]).sum();
