@@ -238,10 +238,19 @@ fn the_schema_in_the_project_is_the_program_s() {
 fn the_readme_shows_what_the_program_prints() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let printed = text(&["compare", "examples/h200-or-nvl72.toml"]);
-    let shown = readme.split("From its output:").nth(1).unwrap().split("```").nth(1).unwrap();
+    let shown = readme
+        .split("From its output:")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .nth(1)
+        .unwrap();
     assert!(shown.lines().count() > 30);
     for line in shown.lines() {
-        assert!(printed.contains(line), "README.md shows, but the program does not print:\n{line}");
+        assert!(
+            printed.contains(line),
+            "README.md shows, but the program does not print:\n{line}"
+        );
     }
     let run = "cargo run --release -- compare examples/h200-or-nvl72.toml";
     assert!(readme.contains(run) && readme.contains("cargo test --workspace"));

@@ -6,7 +6,7 @@ use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_serve::{
-    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, adapt, search,
+    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, adapted_rate, search,
 };
 use serde_json::json;
 
@@ -103,21 +103,21 @@ pub(crate) fn chips_for_rate(
 pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
     let (found, others) = best(case)?;
     let own = found.output_tokens_per_second;
+    let adapted = |case: &Case| adapted_rate(case, &found.plan).unwrap_or(own);
     let rate_with = |_: Resource, chip: &ChipSpec, fabric: &Fabric| {
-        let changed = adapt(
-            &Case {
-                chip,
-                fabric,
-                ..*case
-            },
-            &found.plan,
-        );
-        changed
-            .plans
-            .first()
-            .map_or(own, |plan| plan.output_tokens_per_second)
+        adapted(&Case {
+            chip,
+            fabric,
+            ..*case
+        })
     };
-    let elasticities = elasticities(case.chip, case.fabric, own, |_| SEARCHED_STEP, rate_with);
+    let elasticities = elasticities(
+        case.chip,
+        case.fabric,
+        adapted(case),
+        |_| SEARCHED_STEP,
+        rate_with,
+    );
     let alternatives = others
         .iter()
         .map(|other| (other.plan.to_string(), other.output_tokens_per_second / own))

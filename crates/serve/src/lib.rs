@@ -17,6 +17,6 @@ mod workload;
 pub use iteration::{Iteration, Part, Parts};
 pub use memory::MemoryTable;
 pub use plan::{Layout, Plan, Pool};
-pub use search::{SearchResult, adapt, search};
+pub use search::{SearchResult, adapted_rate, search};
 pub use steady::{Infeasible, Prediction, evaluate};
 pub use workload::{Case, Workload};

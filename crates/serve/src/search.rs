@@ -39,16 +39,26 @@ pub fn search(case: &Case) -> SearchResult {
     finder.result
 }
 
-/// Searches batches and numbers of instances again, with the layouts and the kind of a plan kept:
-/// what a deployed plan does when a resource changes a little.
+/// Output tokens of a second with the layouts and the kind of a plan kept and batches, prompts and
+/// pools adapted: what a deployed plan does when a resource changes a little. Pools are split
+/// without rounding to whole instances, so that small changes show; absent when nothing serves.
 #[must_use]
-pub fn adapt(case: &Case, plan: &Plan) -> SearchResult {
+pub fn adapted_rate(case: &Case, plan: &Plan) -> Option<f64> {
     let mut finder = Finder::new(case);
-    match plan.prefill {
-        None => finder.aggregated(plan.decode.layout),
-        Some(pool) => finder.disaggregated(&[plan.decode.layout], &[pool.layout]),
-    }
-    finder.result
+    let Some(pool) = plan.prefill else {
+        finder.aggregated(plan.decode.layout);
+        return finder
+            .result
+            .plans
+            .first()
+            .map(|found| found.output_tokens_per_second);
+    };
+    let decoders = decoders(case, &[plan.decode.layout], finder.format);
+    let prefillers = prefillers(case, &[pool.layout], finder.format);
+    let best = pairs(case, &decoders, &prefillers)
+        .first()
+        .map(|pair| pair.bound);
+    best.map(|requests| requests * case.workload.output as f64)
 }
 
 /// Every way to spread one instance.
