@@ -8,6 +8,7 @@ use chokepoint_model::Architecture;
 use chokepoint_serve::{
     Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, adapted_rate, search,
 };
+use chokepoint_units::PartName as _;
 use serde_json::json;
 
 use crate::elasticity::{SEARCHED_STEP, elasticities};

@@ -9,6 +9,7 @@ use chokepoint_train::{
     Case, Infeasible, Optimizer, Plan, Prediction, Schedule, SearchResult, Workload, evaluate,
     search,
 };
+use chokepoint_units::PartName as _;
 use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
 use serde_json::json;
 

@@ -1,11 +1,9 @@
 //! Time of one iteration of an instance: a batch of prompts, or one token of each sequence.
 
-use std::ops::{Add, Mul};
-
 use chokepoint_chip::{Bound, KernelClass, PowerDraw, Precision};
 use chokepoint_fabric::{Dispatch, Group};
 use chokepoint_model::{FeedForward, Operator, Phase, Shard, head_operators, layer_operators};
-use chokepoint_units::{Bytes, NumberFormat, Seconds};
+use chokepoint_units::{Bytes, NumberFormat, PartName, Seconds};
 
 use crate::{Case, Layout};
 
@@ -29,9 +27,8 @@ pub enum Part {
     ExpertParallel,
 }
 
-impl Part {
-    /// All parts, in the order of printing.
-    pub const ALL: [Self; 7] = [
+impl PartName for Part {
+    const ALL: &'static [Self] = &[
         Self::Gemm,
         Self::ExpertGemm,
         Self::Attention,
@@ -41,9 +38,11 @@ impl Part {
         Self::ExpertParallel,
     ];
 
-    /// Key in output.
-    #[must_use]
-    pub const fn key(self) -> &'static str {
+    fn index(self) -> usize {
+        self as usize
+    }
+
+    fn key(self) -> &'static str {
         match self {
             Self::Gemm => "gemm",
             Self::ExpertGemm => "expert_gemm",
@@ -56,48 +55,8 @@ impl Part {
     }
 }
 
-/// Seconds by part.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Parts([f64; Part::ALL.len()]);
-
-impl Parts {
-    fn put(&mut self, part: Part, time: Seconds) {
-        self.0[part as usize] += time.get();
-    }
-
-    /// Sum of all parts.
-    #[must_use]
-    pub fn total(&self) -> Seconds {
-        Seconds::new(self.0.iter().sum())
-    }
-
-    /// All parts with their seconds.
-    pub fn iter(&self) -> impl Iterator<Item = (Part, Seconds)> + '_ {
-        Part::ALL
-            .into_iter()
-            .map(|part| (part, Seconds::new(self.0[part as usize])))
-    }
-}
-
-impl Add for Parts {
-    type Output = Self;
-    fn add(mut self, other: Self) -> Self {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
-        }
-        self
-    }
-}
-
-impl Mul<f64> for Parts {
-    type Output = Self;
-    fn mul(mut self, factor: f64) -> Self {
-        for mine in &mut self.0 {
-            *mine *= factor;
-        }
-        self
-    }
-}
+/// Seconds by part of an iteration.
+pub type Parts = chokepoint_units::Parts<Part>;
 
 /// One iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]

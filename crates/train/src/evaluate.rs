@@ -6,6 +6,7 @@ use chokepoint_units::{Bytes, Energy, Seconds};
 
 use crate::layer::{LayerTable, Variant, layer_table};
 use crate::memory::{GRADIENT_BYTES, MemoryTable, WEIGHT_BYTES, memory, parameters};
+use crate::parts::COMPUTE;
 use crate::stage::{Stage, stages};
 use crate::{Case, Part, Parts, Plan, PlanError, Schedule};
 
@@ -88,15 +89,15 @@ pub(crate) fn step_parts(
     let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
     let (slowest, bubble) = pipeline(plan, table, variant, stages);
     let mut parts = slowest.parts * micro_batches;
-    parts.set(Part::PipelineBubble, bubble);
-    parts.set(Part::PipelineTransfer, transfers(case, plan, micro_batches));
+    parts.put(Part::PipelineBubble, bubble);
+    parts.put(Part::PipelineTransfer, transfers(case, plan, micro_batches));
     let fullest = parameters(plan, table, stages, slowest.index);
     let layers = f64::from(slowest.layers.max(1));
-    parts.set(
+    parts.put(
         Part::DataParallel,
         data_parallel(case, plan, fullest, &slowest, layers),
     );
-    parts.set(Part::Optimizer, optimizer(case, plan, fullest));
+    parts.put(Part::Optimizer, optimizer(case, plan, fullest));
     parts
 }
 
@@ -149,7 +150,7 @@ fn pipeline(
                 parts: forward + backward,
                 forward: ahead,
                 backward: behind,
-                compute: (forward.compute(), backward.compute()),
+                compute: (forward.sum_of(&COMPUTE), backward.sum_of(&COMPUTE)),
                 weight_gradient: gradient,
             };
         }
@@ -270,7 +271,7 @@ fn draw(parts: &Parts) -> PowerDraw {
 fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let (wide, fabric) = (case.chip.wide_format(), case.fabric);
     let step = parts.total();
-    let sustained = case.chip.sustained_spread * (parts.compute() / step);
+    let sustained = case.chip.sustained_spread * (parts.sum_of(&COMPUTE) / step);
     let inner = plan.tp * plan.cp;
     let mixture = if case.architecture.experts().is_some() {
         MIXTURE_SPREAD

@@ -14,6 +14,7 @@ use chokepoint_model::{
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
 use crate::memory::WEIGHT_BYTES;
+use crate::parts::COMPUTE;
 use crate::stage::Stage;
 use crate::{Case, Part, Parts, Plan};
 
@@ -463,7 +464,7 @@ impl LayerBase {
             0.0
         };
         backward.put(Part::Recompute, self.again[plan.recompute as usize]);
-        let compute = forward.compute() + backward.compute();
+        let compute = forward.sum_of(&COMPUTE) + backward.sum_of(&COMPUTE);
         let mut covering = self.add_tensor(plan, &mut forward, 1.0);
         covering += self.add_tensor(plan, &mut backward, 1.0 + full);
         covering += add_hidden(Part::ContextParallel, self.context, &mut forward);

@@ -13,10 +13,12 @@
 
 mod format;
 mod parse;
+mod parts;
 mod quantity;
 
 pub use format::NumberFormat;
 pub use parse::{Dimension, UnitError, parse_quantity};
+pub use parts::{PartName, Parts};
 pub use quantity::{
     Area, Bandwidth, Bytes, Energy, Ops, OpsRate, Power, Quantity, Seconds, Usd, UsdPerHour,
 };
