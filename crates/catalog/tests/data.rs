@@ -476,3 +476,50 @@ fn chips_equal_the_reference_table() {
         "{rows} rows, {compared} figures"
     );
 }
+
+mod damaged {
+    use chokepoint_catalog::Catalog;
+    use proptest::prelude::*;
+
+    const FILES: [(&str, &str); 5] = [
+        (
+            "chips/h200-sxm.toml",
+            include_str!("../../../data/chips/h200-sxm.toml"),
+        ),
+        (
+            "systems/gb200-nvl72.toml",
+            include_str!("../../../data/systems/gb200-nvl72.toml"),
+        ),
+        (
+            "networks/ib-ndr-400g.toml",
+            include_str!("../../../data/networks/ib-ndr-400g.toml"),
+        ),
+        (
+            "prices/retail-2025.toml",
+            include_str!("../../../data/prices/retail-2025.toml"),
+        ),
+        (
+            "calibration/h100-sxm.toml",
+            include_str!("../../../data/calibration/h100-sxm.toml"),
+        ),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+        /// A damaged file gives an error with a place in it, or a catalogue; never a panic.
+        #[test]
+        fn files_never_panic(which in 0..FILES.len(), at in 0.0..1.0_f64, cut in 0..20_usize, with in "[ -~\n\u{4e2d}]{0,8}") {
+            let (name, text) = FILES[which];
+            let start = (text.len() as f64 * at) as usize;
+            let start = (0..=start).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let end = (start + cut).min(text.len());
+            let end = (end..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
+            let damaged = format!("{}{with}{}", &text[..start], &text[end..]);
+            match Catalog::load([(name, damaged.as_str())]) {
+                Ok(catalog) => drop(chokepoint_catalog::check(&catalog)),
+                Err(error) => prop_assert!(error.place.is_some(), "{error}"),
+            }
+        }
+    }
+}

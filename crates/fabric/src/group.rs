@@ -19,6 +19,9 @@ impl Group {
     /// How the group lies in domains of a size: (ranks in one domain, number of domains).
     ///
     /// The ranks are spread evenly over as few domains as hold them.
+    ///
+    /// Limits: every group is taken to start at a domain's border, as if a domain that it does not
+    /// fill (64 ranks of an NVL72) left its other chips to something else.
     #[must_use]
     pub fn split(self, domain: u64) -> (u64, u64) {
         let fit = (domain / self.stride.max(1)).clamp(1, self.size.max(1));

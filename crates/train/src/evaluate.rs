@@ -252,6 +252,8 @@ pub(crate) fn predict(case: &Case, plan: &Plan, parts: Parts, memory: MemoryTabl
 }
 
 /// Time by kind of work, for power.
+///
+/// Limits: every stage is taken to be as busy as the slowest.
 fn draw(parts: &Parts) -> PowerDraw {
     let mut draw = PowerDraw::default();
     for (part, time) in parts.iter() {
