@@ -1,15 +1,19 @@
 //! `chokepoint catalog`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chokepoint_engine::Data;
 use chokepoint_engine::catalog::{FigureRow, check};
 use chokepoint_engine::diag::Diagnostic;
-use comfy_table::Table;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{ContentArrangement, Table};
 
 use crate::args::{Catalog, CatalogAction, Shared};
 use crate::{Ending, diagnostic, files};
+
+/// Widest table, columns.
+const WIDTH: u16 = 160;
 
 /// Lists, shows or checks the catalogue.
 ///
@@ -58,7 +62,7 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
 
 fn list(data: &Data) -> String {
     let catalog = &data.catalog;
-    let mut table = plain_table(&["kind", "id", "name"]);
+    let mut table = plain_table(&["kind", "id", "what it is"]);
     for (id, entry) in &catalog.chips {
         table.add_row(["chip", id, &entry.value.name]);
     }
@@ -68,17 +72,25 @@ fn list(data: &Data) -> String {
     for (id, entry) in &catalog.networks {
         table.add_row(["network", id, &entry.value.name]);
     }
-    for id in data.models.keys() {
-        table.add_row(["model", id, ""]);
+    for (id, (_, text)) in &data.models {
+        let note = model_field(text, "_note").unwrap_or_default();
+        table.add_row(["model", id, &note]);
     }
     for (id, entry) in &catalog.prices {
         table.add_row(["prices", id, &entry.value.name]);
     }
     for (id, entry) in &catalog.calibrations {
-        table.add_row(["calibration", id, &entry.value.method]);
+        let fitted = format!(
+            "kernel curves, {} of {}",
+            entry.value.source, entry.value.as_of
+        );
+        table.add_row(["calibration", id, &fitted]);
     }
     for rule in data.rules.rules() {
         table.add_row(["rule", &rule.id, &rule.title]);
+    }
+    for (id, source) in &catalog.sources {
+        table.add_row(["source", id, &source.title]);
     }
     format!("{table}\n")
 }
@@ -95,25 +107,8 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
             sources,
         ));
     }
-    if let Some(entry) = catalog.systems.get(id) {
-        let system = &entry.value;
-        let mut text = part(
-            data,
-            &system.name,
-            system.note.as_deref(),
-            &system.figures(),
-            sources,
-        );
-        if let Ok(chip) = catalog.chip(&system.chip) {
-            text += &part(
-                data,
-                &format!("chip {}", chip.id),
-                chip.note.as_deref(),
-                &chip.figures(),
-                sources,
-            );
-        }
-        return Ok(text);
+    if catalog.systems.contains_key(id) {
+        return system(data, id, sources);
     }
     if let Some(entry) = catalog.networks.get(id) {
         let network = &entry.value;
@@ -138,18 +133,76 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     if data.models.contains_key(id) {
         return model(data, id);
     }
+    if let Some(rule) = data.rules.rule(id) {
+        return Ok(format!(
+            "{}\n{}\n{}\n",
+            rule.title,
+            rule.citation,
+            rule.sources.join("\n")
+        ));
+    }
+    if let Some(source) = catalog.sources.get(id) {
+        let date = source.date.as_deref().unwrap_or_default();
+        let grade = source.grade.letter();
+        return Ok(format!(
+            "{}\n{}\n{} {date} grade {grade}\n",
+            source.title, source.publisher, source.address
+        ));
+    }
     let known = catalog
         .chips
         .keys()
         .chain(catalog.systems.keys())
-        .chain(catalog.networks.keys())
+        .chain(catalog.networks.keys());
+    let known = known
         .chain(catalog.prices.keys())
-        .chain(data.models.keys());
+        .chain(data.models.keys())
+        .chain(catalog.sources.keys());
+    let rules = data.rules.rules().iter().map(|rule| &rule.id);
     Err(Diagnostic::unknown_id(
         "part",
         id,
-        known.map(String::as_str),
+        known.chain(rules).map(String::as_str),
     ))
+}
+
+/// A system with its chip, its network and its prices in all books.
+fn system(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
+    let catalog = &data.catalog;
+    let system = catalog.system(id)?;
+    let mut text = part(
+        data,
+        &system.name,
+        system.note.as_deref(),
+        &system.figures(),
+        sources,
+    );
+    let chip = catalog.chip(&system.chip)?;
+    text += &part(
+        data,
+        &format!("chip {}", chip.id),
+        chip.note.as_deref(),
+        &chip.figures(),
+        sources,
+    );
+    let network = catalog.network(&system.scale_out.network)?;
+    text += &part(
+        data,
+        &format!("network {}", network.id),
+        network.note.as_deref(),
+        &network.figures(),
+        sources,
+    );
+    let prices = catalog.prices.values().filter_map(|entry| {
+        let price = entry.value.systems.get(id)?;
+        Some(
+            price
+                .price
+                .row(format!("{} for {} chips", entry.value.id, price.chips)),
+        )
+    });
+    text += &part(data, "prices", None, &prices.collect::<Vec<_>>(), sources);
+    Ok(text)
 }
 
 fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
@@ -159,9 +212,15 @@ fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
         table.add_row([what.to_owned(), value]);
     };
     row(
-        "parameters",
-        format!("{:.3e}", architecture.parameters() as f64),
+        "parameters of the main model",
+        format!("{:.3e}", architecture.parameters_main() as f64),
     );
+    if architecture.mtp_layers > 0 {
+        row(
+            "parameters of multi-token prediction",
+            format!("{:.3e}", architecture.mtp_parameters() as f64),
+        );
+    }
     row(
         "active parameters for a token",
         format!("{:.3e}", architecture.active_parameters() as f64),
@@ -176,9 +235,25 @@ fn model(data: &Data, id: &str) -> Result<String, Diagnostic> {
     );
     let cache = architecture.kv_bytes_per_token(chokepoint_engine::units::NumberFormat::Bf16);
     row("key-value cache for a token, bf16", cache.to_string());
-    let source = data.models.get(id).map_or("", |(file, _)| file);
-    row("file", source.to_owned());
+    if let Some((file, text)) = data.models.get(id) {
+        row("file", file.clone());
+        for (key, what) in [
+            ("_source", "source"),
+            ("_grade", "grade"),
+            ("_note", "note"),
+        ] {
+            if let Some(value) = model_field(text, key) {
+                row(what, value);
+            }
+        }
+    }
     Ok(format!("{id}\n{table}\n"))
+}
+
+/// A text field of a model's `config.json`.
+fn model_field(config: &str, key: &str) -> Option<String> {
+    let config: serde_json::Value = serde_json::from_str(config).ok()?;
+    config[key].as_str().map(str::to_owned)
 }
 
 /// One part with its figures, and with `sources` where each comes from.
@@ -215,14 +290,9 @@ fn part(
             figure.grade.letter().to_owned(),
         ];
         if sources {
-            let title = data.catalog.sources.get(&figure.source);
-            let title = title.map_or_else(
-                || figure.source.clone(),
-                |s| format!("{}: {} ({})", figure.source, s.title, s.address),
-            );
             cells.extend([
                 or_empty(&figure.as_of),
-                title,
+                figure.source.clone(),
                 or_empty(&figure.place),
                 or_empty(&figure.note),
             ]);
@@ -230,12 +300,22 @@ fn part(
         table.add_row(cells);
     }
     let _ = writeln!(text, "{table}");
+    if sources {
+        let cited: BTreeSet<&String> = figures.iter().map(|figure| &figure.source).collect();
+        for id in cited {
+            if let Some(source) = data.catalog.sources.get(id) {
+                let _ = writeln!(text, "{id}: {} ({})", source.title, source.address);
+            }
+        }
+    }
     text
 }
 
 fn plain_table(heads: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY);
+    table.load_style(UTF8_BORDERS_ONLY);
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH);
     table.set_header(heads.to_vec());
     table
 }

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use chokepoint_engine::diag::Diagnostic;
-use chokepoint_engine::{Comparison, Data, Scenario, assemble, evaluate, jobs, resolve};
+use chokepoint_engine::diag::{Code, Diagnostic};
+use chokepoint_engine::{
+    Comparison, Data, Scenario, assemble, evaluate, jobs, model_span, resolve,
+};
 use chokepoint_report::{Language, csv, html, json, table};
 use rayon::prelude::*;
 
@@ -26,12 +28,17 @@ pub fn run(options: &Compare, shared: &Shared) -> Result<Ending, Diagnostic> {
         .collect();
     let comparison = assemble(&resolved, rows);
     let language = Language::from(shared.lang);
-    files::deliver(
-        shared.output.as_deref(),
-        &shown(&comparison, options.format, language)?,
-    )?;
+    let result = shown(&comparison, options.format, language)?;
     if let Some(path) = &options.html {
+        if shared.output.as_deref() == Some(path) {
+            let message = "--output and --html name the same file";
+            return Err(Diagnostic::new(Code::Usage, message));
+        }
         files::write(path, &html(&comparison, language))?;
+    }
+    if let Err(problem) = files::deliver(shared.output.as_deref(), &result) {
+        options.html.as_deref().map_or(Ok(()), files::remove)?;
+        return Err(problem);
     }
     let feasible = comparison.rows.iter().any(|row| row.outcome.is_some());
     Ok(if feasible {
@@ -49,8 +56,8 @@ fn read_models(name: &str, text: &str, scenario: &Path, data: &mut Data) -> Resu
         let model = workload.get_ref().model();
         if !data.models.contains_key(model) && (model.contains('/') || model.ends_with(".json")) {
             let path = folder.join(model);
-            let config =
-                files::read(&path).map_err(|error| error.at(name, text, workload.span()))?;
+            let config = files::read(&path)
+                .map_err(|error| error.at(name, text, model_span(text, workload)))?;
             data.models
                 .insert(model.to_owned(), (path.display().to_string(), config));
         }
@@ -64,10 +71,7 @@ fn shown(
     language: Language,
 ) -> Result<String, Diagnostic> {
     let failed = |error: &dyn std::fmt::Display| {
-        Diagnostic::new(
-            chokepoint_engine::diag::Code::File,
-            format!("cannot write the result: {error}"),
-        )
+        Diagnostic::new(Code::File, format!("cannot write the result: {error}"))
     };
     match format {
         Format::Table => Ok(table(comparison, language, None)),

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use chokepoint_engine::Data;
+use chokepoint_engine::catalog::check;
 use chokepoint_engine::diag::{Code, Diagnostic};
 
 /// Largest input file, to end on a mistyped path to something huge before memory does.
@@ -50,6 +51,19 @@ pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
     })
 }
 
+/// Removes a file that was written for a run which then failed.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(path: &Path) -> Result<(), Diagnostic> {
+    fs::remove_file(path).map_err(|error| {
+        Diagnostic::new(
+            Code::File,
+            format!("cannot remove {}: {error}", path.display()),
+        )
+    })
+}
+
 /// Prints to standard output; a reader that closes early (`| head`) is no error.
 ///
 /// # Errors
@@ -89,7 +103,11 @@ pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
             .help("a data folder holds chips/, systems/, networks/, models/, prices/ or rules/"));
         }
     }
-    Data::load(&others)
+    let data = Data::load(&others)?;
+    match check(&data.catalog).into_iter().next() {
+        Some(problem) if !others.is_empty() => Err(problem),
+        _ => Ok(data),
+    }
 }
 
 /// All data files below a folder, named relative to it, in the order of their names.

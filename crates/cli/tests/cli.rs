@@ -227,9 +227,8 @@ fn nothing_feasible_is_no_error_of_the_input() {
 #[test]
 fn the_schema_in_the_project_is_the_program_s() {
     let kept = std::fs::read_to_string(root().join("schemas/scenario.schema.json")).unwrap();
-    assert_eq!(
-        kept,
-        text(&["schema"]),
+    assert!(
+        kept == text(&["schema"]),
         "run: chokepoint schema > schemas/scenario.schema.json"
     );
 }

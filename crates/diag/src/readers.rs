@@ -29,7 +29,14 @@ pub fn from_json(file: &str, text: &str, error: &serde_json::Error) -> Diagnosti
 
 /// Classifies a reader's message; an unknown name gets the nearest of the names it lists.
 fn described(message: &str) -> Diagnostic {
-    let message = message.trim_end_matches('.').replace('\n', "; ");
+    let message = message
+        .trim_end_matches('.')
+        .replace('\n', "; ")
+        .replace("expected u64", "expected a whole number of at least 0")
+        .replace(
+            "invalid type: map, expected a sequence",
+            "found one table, expected a list: write [[name]]",
+        );
     for kind in ["unknown field", "unknown variant"] {
         if let Some(rest) = message.strip_prefix(kind) {
             let mut quoted = rest.split('`').skip(1).step_by(2);
@@ -48,6 +55,7 @@ fn described(message: &str) -> Diagnostic {
         Code::Unit
     } else if [
         "missing field",
+        "found one table",
         "invalid type",
         "duplicate field",
         "data did not match",

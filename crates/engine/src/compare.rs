@@ -6,7 +6,7 @@ use chokepoint_cost::{capital, hourly, system_power};
 use chokepoint_fabric::FabricParts;
 use chokepoint_units::{Power, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
 
-use crate::equal::{chips_for_budget, chips_for_power, network_parts};
+use crate::equal::{chips_for_budget, chips_for_power, network_parts, sale_unit};
 use crate::resolve::{Resolved, SystemParts};
 use crate::row::{Comparison, Kind, Outcome, Row, Statement};
 use crate::scenario::{Held, Workload};
@@ -63,7 +63,7 @@ fn chips<'a>(
     })?;
     let chips = match held {
         Held::Chips(chips) => chips,
-        Held::Power(limit) => chips_for_power(parts, limit),
+        Held::Power(limit) => chips_for_power(parts, &resolved.prices, limit),
         Held::Budget(limit) => {
             chips_for_budget(parts, &resolved.prices, limit).map_err(|reason| (0, reason))?
         }
@@ -85,15 +85,16 @@ fn chips_for_time(
     deadline: Seconds,
 ) -> Option<u64> {
     let architecture = &resolved.models[job.workload];
+    let unit = sale_unit(parts, &resolved.prices);
     match workload {
         Workload::Training(given) => {
             let workload = training::workload(given);
-            training::chips_for_deadline(parts, spec, architecture, &workload, deadline)
+            training::chips_for_deadline(parts, unit, spec, architecture, &workload, deadline)
         }
         Workload::Serving(given) => {
             let workload = serving::workload(given);
             let rate = given.requests_per_second?;
-            serving::chips_for_rate(parts, spec, architecture, &workload, rate)
+            serving::chips_for_rate(parts, unit, spec, architecture, &workload, rate)
         }
     }
 }
@@ -169,6 +170,29 @@ fn row(
             .map(|cost| hourly(&resolved.prices, cost, chips, power.provisioned, average));
         add_money_and_energy(outcome, chips, average);
     }
+    let mut notes = notes(
+        parts,
+        workload,
+        &network,
+        outcome.is_some(),
+        capital.is_some(),
+    );
+    let unit = sale_unit(parts, &resolved.prices);
+    if capital.is_some() && !chips.is_multiple_of(unit) {
+        notes.push(Statement::new(
+            "price-pro-rata",
+            [("unit", unit.to_string())],
+        ));
+    }
+    let export = resolved
+        .data
+        .rules
+        .check(&crate::export::facts(&parts.chip), &resolved.transaction);
+    if !export.open_conditions.is_empty() {
+        let count = export.open_conditions.len().to_string();
+        notes.push(Statement::new("export-conditions", [("count", count)]));
+    }
+    notes.extend(published(workload, outcome.as_ref()));
     Row {
         system: parts.system.id.clone(),
         system_name: parts.system.name.clone(),
@@ -182,17 +206,8 @@ fn row(
         capital,
         power,
         domain_modules: domain_modules(parts, chips),
-        export: resolved
-            .data
-            .rules
-            .check(&crate::export::facts(&parts.chip), &resolved.transaction),
-        notes: notes(
-            parts,
-            workload,
-            &network,
-            outcome.is_some(),
-            capital.is_some(),
-        ),
+        export,
+        notes,
         parts: network,
         outcome,
     }
@@ -234,6 +249,26 @@ fn add_money_and_energy(outcome: &mut Outcome, chips: u64, average: Power) {
             );
         }
     }
+}
+
+/// The published figure beside the predicted one, where the scenario states it.
+fn published(workload: &Workload, outcome: Option<&Outcome>) -> Option<Statement> {
+    let Workload::Training(training) = workload else {
+        return None;
+    };
+    let published = training.published.as_ref()?;
+    let predicted = *outcome?.metrics.get("chip_hours_per_trillion_tokens")?;
+    let stated = published.chip_hours_per_trillion_tokens;
+    let arguments = [
+        ("published", format!("{stated:.0}")),
+        ("source", published.source.clone()),
+        ("predicted", format!("{predicted:.0}")),
+        (
+            "difference",
+            format!("{:+.1}", 100.0 * (predicted / stated - 1.0)),
+        ),
+    ];
+    Some(Statement::new("published-chip-hours", arguments))
 }
 
 /// Optical modules inside the scale-up domains that hold a number of chips.
@@ -299,7 +334,7 @@ pub fn assemble(resolved: &Resolved, rows: Vec<Row>) -> Comparison {
         title: scenario.title.clone(),
         title_zh: scenario.title_zh.clone(),
         date: scenario.date.get_ref().clone(),
-        destination: scenario.destination.get_ref().clone(),
+        destination: scenario.destination.get_ref().to_uppercase(),
         prices: resolved.prices.id.clone(),
         prices_as_of: resolved.prices.as_of.clone(),
         held: scenario

@@ -35,14 +35,23 @@ pub(crate) fn provisioned(parts: &SystemParts, chips: u64) -> Power {
     system_power(&parts.system, tdp, &network_parts(parts, chips), chips).provisioned * chips as f64
 }
 
-/// The most whole nodes, in chips, whose power stays within a limit.
-pub(crate) fn chips_for_power(parts: &SystemParts, limit: Power) -> u64 {
-    largest(parts.system.node.chips, |chips| {
+/// Chips of the smallest unit that is sold: that of the price book, else a node.
+pub(crate) fn sale_unit(parts: &SystemParts, prices: &PriceBook) -> u64 {
+    prices
+        .systems
+        .get(&parts.system.id)
+        .map_or(parts.system.node.chips, |entry| entry.chips)
+        .max(1)
+}
+
+/// The most whole units, in chips, whose power stays within a limit.
+pub(crate) fn chips_for_power(parts: &SystemParts, prices: &PriceBook, limit: Power) -> u64 {
+    largest(sale_unit(parts, prices), |chips| {
         provisioned(parts, chips) <= limit
     })
 }
 
-/// The most whole nodes, in chips, whose purchase price stays within a limit.
+/// The most whole units, in chips, whose purchase price stays within a limit.
 ///
 /// # Errors
 /// When the price book has no price for the system.
@@ -57,7 +66,7 @@ pub(crate) fn chips_for_budget(
     if price(parts.system.node.chips).is_none() {
         return Err(Statement::new("no-price", [("book", prices.id.clone())]));
     }
-    Ok(largest(parts.system.node.chips, |chips| {
+    Ok(largest(sale_unit(parts, prices), |chips| {
         price(chips).is_some_and(|cost| cost <= limit)
     }))
 }

@@ -12,7 +12,7 @@ pub fn facts(chip: &Chip) -> ChipFacts {
     let peaks = chip
         .peak
         .iter()
-        .map(|(format, figure)| (*format, fact(figure, 1e-12)))
+        .map(|(format, figure)| (*format, fact(figure, 1e12)))
         .collect();
     let stated = match (chip.export.tpp_low, chip.export.tpp_high) {
         (Some(low), Some(high)) => {
@@ -35,7 +35,7 @@ pub fn facts(chip: &Chip) -> ChipFacts {
             .memory
             .bandwidth
             .as_ref()
-            .map_or(Fact::Unknown, |f| fact(f, 1e-9)),
+            .map_or(Fact::Unknown, |f| fact(f, 1e9)),
         io_both_ways_gb_s: io_both_ways(chip),
         datacenter: Fact::Known(chip.export.datacenter),
         maker: Country::parse(headquarters)
@@ -47,11 +47,11 @@ pub fn facts(chip: &Chip) -> ChipFacts {
     }
 }
 
-/// A figure in another unit, as a range where the catalogue gives one.
-fn fact<T: Quantity>(figure: &Figure<T>, factor: f64) -> Fact<f64> {
+/// A figure over a unit, as a range where the catalogue gives one.
+fn fact<T: Quantity>(figure: &Figure<T>, unit: f64) -> Fact<f64> {
     match (figure.low, figure.high) {
-        (Some(low), Some(high)) => Fact::from_bounds(low.base() * factor, high.base() * factor),
-        _ => Fact::Known(figure.value.base() * factor),
+        (Some(low), Some(high)) => Fact::from_bounds(low.base() / unit, high.base() / unit),
+        _ => Fact::Known(figure.value.base() / unit),
     }
 }
 
@@ -61,10 +61,10 @@ fn io_both_ways(chip: &Chip) -> Fact<f64> {
     let host = chip.host.as_ref().and_then(|link| link.bandwidth.as_ref());
     match (scale_up, host) {
         (Some(Some(link)), Some(host)) if link.value != host.value => {
-            Fact::Known(2e-9 * (link.value.get() + host.value.get()))
+            Fact::Known(2.0 * (link.value.get() + host.value.get()) / 1e9)
         }
-        (_, Some(host)) => Fact::Known(2e-9 * host.value.get()),
-        (Some(Some(link)), None) => Fact::Known(2e-9 * link.value.get()),
+        (_, Some(host)) => Fact::Known(2.0 * host.value.get() / 1e9),
+        (Some(Some(link)), None) => Fact::Known(2.0 * link.value.get() / 1e9),
         _ => Fact::Unknown,
     }
 }

@@ -18,7 +18,7 @@ mod training;
 pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
 pub use export::facts as export_facts;
-pub use resolve::{Resolved, SystemParts, resolve, system_parts};
+pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;

@@ -37,6 +37,9 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
             trainable(&w.formats),
             moments(w.moments),
             w.plan.as_ref().and_then(plan),
+            w.published
+                .as_ref()
+                .and_then(|p| positive("published", p.chip_hours_per_trillion_tokens)),
         ]
         .into_iter()
         .flatten()
@@ -110,41 +113,46 @@ fn plan(plan: &FixedPlan) -> Option<Wrong> {
     (!possible).then(|| ("plan", format!("has a degree outside 1 to {MOST_COUNTED}")))
 }
 
-/// The first impossible number of a derived part: its id and what is wrong.
-pub(crate) fn parts(derive: &Derive) -> Option<(String, String)> {
-    for (id, chip) in &derive.chips {
+/// The first impossible number of a derived part: its id, the field and what is wrong.
+pub(crate) fn parts(derive: &Derive) -> Option<(String, Wrong)> {
+    let chips = derive.chips.iter().map(|(id, chip)| {
+        let peak = chip
+            .peak
+            .values()
+            .find_map(|peak| positive("peak", peak.base()));
         let numbers = [
-            chip.memory_capacity.map(Quantity::base),
-            chip.memory_bandwidth.map(Quantity::base),
-            chip.tdp.map(Quantity::base),
+            ("memory_capacity", chip.memory_capacity.map(Quantity::base)),
+            (
+                "memory_bandwidth",
+                chip.memory_bandwidth.map(Quantity::base),
+            ),
+            ("tdp", chip.tdp.map(Quantity::base)),
         ];
-        let peaks = chip.peak.values().map(|peak| Some(peak.base()));
-        if numbers
-            .into_iter()
-            .chain(peaks)
-            .flatten()
-            .any(|value| value <= 0.0)
-        {
-            return Some((
-                id.clone(),
-                "figures of a derived chip must be positive".to_owned(),
-            ));
-        }
-    }
-    for (id, system) in &derive.systems {
-        let numbers = [
-            system.domain_bandwidth.map(Quantity::base),
-            system.scale_out_bandwidth.map(Quantity::base),
-        ];
+        (id, peak.or_else(|| first(numbers)))
+    });
+    let systems = derive.systems.iter().map(|(id, system)| {
         let chips = system
             .domain_chips
-            .is_none_or(|chips| (1..=MOST_COUNTED).contains(&chips));
-        if !chips || numbers.into_iter().flatten().any(|value| value <= 0.0) {
-            return Some((
-                id.clone(),
-                "figures of a derived system must be positive".to_owned(),
-            ));
-        }
-    }
-    None
+            .and_then(|chips| count("domain_chips", chips));
+        let numbers = [
+            (
+                "domain_bandwidth",
+                system.domain_bandwidth.map(Quantity::base),
+            ),
+            (
+                "scale_out_bandwidth",
+                system.scale_out_bandwidth.map(Quantity::base),
+            ),
+        ];
+        (id, chips.or_else(|| first(numbers)))
+    });
+    chips
+        .chain(systems)
+        .find_map(|(id, wrong)| Some((id.clone(), wrong?)))
+}
+
+fn first<const N: usize>(numbers: [(&'static str, Option<f64>); N]) -> Option<Wrong> {
+    numbers
+        .into_iter()
+        .find_map(|(name, value)| positive(name, value?))
 }

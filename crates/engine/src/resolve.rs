@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use chokepoint_catalog::{Catalog, Chip, Entry, Figure, Grade, Network, PriceBook, System};
+use chokepoint_catalog::{
+    Catalog, Chip, Entry, Figure, Grade, Network, PriceBook, Source, System, check,
+};
 use chokepoint_chip::ChipSpec;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_fabric::Fabric;
@@ -10,6 +12,7 @@ use chokepoint_model::Architecture;
 use chokepoint_rules::{Country, Transaction};
 use chokepoint_units::Quantity;
 use jiff::civil::Date;
+use toml::Spanned;
 
 use crate::Data;
 use crate::scenario::{DerivedChip, DerivedSystem, Held, Scenario, Workload};
@@ -53,6 +56,9 @@ pub struct SystemParts {
 pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagnostic> {
     let scenario = Scenario::parse(file, text)?;
     define(file, text, &scenario, &mut data.catalog)?;
+    if let Some(problem) = scenario_problem(file, text, &scenario, &data.catalog) {
+        return Err(problem);
+    }
     let placed = |error: Diagnostic, span| {
         if error.place.is_some() {
             error
@@ -68,7 +74,7 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
     }
     let mut models = Vec::new();
     for workload in &scenario.workloads {
-        let span = model_span(text, workload.span(), workload.get_ref());
+        let span = model_span(text, workload);
         models.push(
             data.model(workload.get_ref().model())
                 .map_err(|error| placed(error, span))?,
@@ -91,8 +97,10 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
 }
 
 /// The place of a workload's model id, or of the workload when it cannot be found.
-fn model_span(text: &str, span: Range<usize>, workload: &Workload) -> Range<usize> {
-    let quoted = format!("\"{}\"", workload.model());
+#[must_use]
+pub fn model_span(text: &str, workload: &Spanned<Workload>) -> Range<usize> {
+    let span = workload.span();
+    let quoted = format!("\"{}\"", workload.get_ref().model());
     let found = text.get(span.start..).and_then(|rest| rest.find(&quoted));
     found.map_or(span.clone(), |at| {
         span.start + at..span.start + at + quoted.len()
@@ -129,6 +137,15 @@ fn define(
     scenario: &Scenario,
     catalog: &mut Catalog,
 ) -> Result<(), Diagnostic> {
+    let source = Source {
+        title: scenario.title.clone(),
+        publisher: "the scenario's author".to_owned(),
+        address: file.to_owned(),
+        date: None,
+        grade: Grade::A,
+        licence: None,
+    };
+    catalog.sources.insert("scenario".to_owned(), source);
     for chip in &scenario.chips {
         catalog.chips.insert(
             chip.id.clone(),
@@ -177,6 +194,38 @@ fn define(
         );
     }
     Ok(())
+}
+
+/// The first problem of the parts that a scenario defines or derives: a figure outside the range
+/// of its class, or one that contradicts another.
+fn scenario_problem(
+    file: &str,
+    text: &str,
+    scenario: &Scenario,
+    catalog: &Catalog,
+) -> Option<Diagnostic> {
+    let own = scenario.chips.len() + scenario.defined_systems.len();
+    if own + scenario.derive.chips.len() + scenario.derive.systems.len() == 0 {
+        return None;
+    }
+    let prefix = format!("{file}: ");
+    let problem = check(catalog)
+        .into_iter()
+        .find(|problem| problem.message.starts_with(&prefix))?;
+    let message = problem.message.trim_start_matches(&prefix).to_owned();
+    let field = message
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .replace('.', "_");
+    let at = text
+        .find(&field)
+        .or_else(|| text.find("[derive"))
+        .unwrap_or(0);
+    let end = text[at..]
+        .find('\n')
+        .map_or(text.len(), |length| at + length);
+    Some(Diagnostic { message, ..problem }.at(file, text, at..end))
 }
 
 /// A figure that the scenario states.

@@ -142,9 +142,22 @@ pub struct Training {
     /// A plan to evaluate instead of searching.
     #[serde(default)]
     pub plan: Option<FixedPlan>,
+    /// A published figure to print beside the predicted one.
+    #[serde(default)]
+    pub published: Option<Published>,
     /// What is held equal for this workload instead of the scenario's.
     #[serde(default)]
     pub equal: Option<Equal>,
+}
+
+/// A published figure of a training run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Published {
+    /// Chip-hours for 10^12 tokens.
+    pub chip_hours_per_trillion_tokens: f64,
+    /// Where it stands.
+    pub source: String,
 }
 
 /// A training plan given by the scenario.
@@ -428,9 +441,10 @@ impl Scenario {
                 at..at + 7,
             ));
         }
-        if let Some((name, message)) = limits::parts(&scenario.derive) {
-            let at = text.find(&name).unwrap_or(0);
-            return Err(wrong(format!("{name}: {message}"), at..at + name.len()));
+        if let Some((id, (field, message))) = limits::parts(&scenario.derive) {
+            let table = text.find(&format!(".{id}]")).unwrap_or(0);
+            let span = field_span(text, &(table..table), field);
+            return Err(wrong(format!("{field} {message}"), span));
         }
         for (index, system) in scenario.systems.iter().enumerate() {
             if scenario.systems[..index]

@@ -77,15 +77,15 @@ fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statement {
     }
 }
 
-/// The fewest chips, in whole nodes, that serve a rate of requests.
+/// The fewest chips, in whole units as sold, that serve a rate of requests.
 pub(crate) fn chips_for_rate(
     parts: &SystemParts,
+    unit: u64,
     spec: &ChipSpec,
     architecture: &Architecture,
     workload: &Workload,
     requests_per_second: f64,
 ) -> Option<u64> {
-    let unit = parts.system.node.chips;
     smallest(unit, unit, |chips| {
         let case = Case {
             architecture,

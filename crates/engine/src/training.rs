@@ -106,9 +106,10 @@ fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
     }
 }
 
-/// The fewest chips, in whole nodes, that finish the run in a time.
+/// The fewest chips, in whole units as sold, that finish the run in a time.
 pub(crate) fn chips_for_deadline(
     parts: &SystemParts,
+    unit: u64,
     spec: &ChipSpec,
     architecture: &Architecture,
     workload: &Workload,
@@ -124,7 +125,7 @@ pub(crate) fn chips_for_deadline(
         fabric: &parts.fabric,
         chips,
     };
-    smallest(parts.system.node.chips, (ideal * 2.0) as u64, |chips| {
+    smallest(unit, (ideal * 2.0) as u64, |chips| {
         let found = best(&case(chips), None, 1).ok()?.0;
         (found.run <= deadline).then_some(())
     })

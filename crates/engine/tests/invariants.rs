@@ -129,7 +129,8 @@ fn what_is_held_equal_is_held() {
     }
     for row in rows(include_str!("../../../examples/same-budget.toml")) {
         let total = row.capital.unwrap().total.get();
-        assert!((97e6..=100e6).contains(&total), "{}: {total}", row.system);
+        // Within a sale unit of the budget; the dearest, 384 chips of CloudMatrix, is 11 million.
+        assert!((88e6..=100e6).contains(&total), "{}: {total}", row.system);
     }
     for row in rows(include_str!("../../../examples/same-deadline.toml")) {
         let metrics = &row.outcome.as_ref().unwrap().metrics;

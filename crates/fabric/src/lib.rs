@@ -3,7 +3,7 @@
 //! A group of ranks maps to tiers by placement order: ranks that are near in the order share a
 //! scale-up domain. Inside a domain collectives follow measured curves where the chip has any,
 //! since latency plus size over bandwidth is wrong by up to 65% in the middle sizes
-//! (`data/conventions.md`); elsewhere the closed forms of Thakur,
+//! (NCCL on NVLink and PCIe, the curves of `data/calibration`); elsewhere the closed forms of Thakur,
 //! Rabenseifner and Gropp (2005) by latency and bandwidth. Across domains they are hierarchical:
 //! reduce inside, exchange the shard over the scale-out network on all rails at once, gather
 //! inside, in a pipeline of segments.

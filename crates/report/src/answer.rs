@@ -22,8 +22,14 @@ pub(crate) fn answer(words: &Words, comparison: &Comparison, view: &View) -> Str
         return words.fill("answer.none", [("count", &all)]);
     };
     let mut sentences = vec![first_sentence(words, view, &ranked, best)];
-    if let Some(second) = ranked.get(1).filter(|second| overlap(view, best, second)) {
-        sentences.push(words.fill("answer.overlap", [("second", &second.row.system_name)]));
+    let others: Vec<&str> = ranked[1..]
+        .iter()
+        .filter(|other| overlap(view, best, other))
+        .map(|other| other.row.system_name.as_str())
+        .collect();
+    if !others.is_empty() {
+        let others = others.join(&words.of("answer", "overlap-list"));
+        sentences.push(words.fill("answer.overlap", [("others", &others)]));
     }
     if let Some(second) = ranked.get(1).filter(|second| tie(view, best, second)) {
         sentences.push(words.fill("answer.tie", [("second", &second.row.system_name)]));
@@ -154,5 +160,13 @@ fn cheapest(words: &Words, view: &View, best: &Ranked) -> Option<String> {
     } else {
         "answer.cheapest"
     };
-    Some(words.fill(key, [("cheapest", &row.system_name), ("cost", &cost)]))
+    let tokens = words.of("answer", &format!("tokens-{}", view.kind_key()));
+    Some(words.fill(
+        key,
+        [
+            ("cheapest", &row.system_name),
+            ("cost", &cost),
+            ("tokens", &tokens),
+        ],
+    ))
 }

@@ -109,7 +109,7 @@ fn footer(words: &Words, comparison: &Comparison) -> String {
         }
         out.push_str("</ul>\n");
     }
-    let lines = ["intervals", "sources"].map(|key| escape(&words.of("report", key)));
+    let lines = ["intervals", "bases", "sources"].map(|key| escape(&words.of("report", key)));
     let _ = writeln!(
         out,
         "<p class=\"quiet\">{} {}</p>\n</footer>",

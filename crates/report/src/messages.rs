@@ -170,7 +170,7 @@ mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 21] = [
+    const STATEMENTS: [(&str, &[&str]); 24] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -187,6 +187,12 @@ mod tests {
         ("tpot-missed", &["limit", "plan", "time"]),
         ("calibration-borrowed", &["curve"]),
         ("format-fallback", &["format", "wanted"]),
+        ("price-pro-rata", &["unit"]),
+        ("export-conditions", &["count"]),
+        (
+            "published-chip-hours",
+            &["difference", "predicted", "published", "source"],
+        ),
         ("figures-assumed", &["which"]),
         ("collectives-not-measured", &[]),
         ("network-power-unknown", &[]),

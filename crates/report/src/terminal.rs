@@ -42,7 +42,7 @@ pub fn table(comparison: &Comparison, language: Language, width: Option<u16>) ->
         }
     }
     line(&mut out, "");
-    for key in ["intervals", "sources", "disclaimer"] {
+    for key in ["intervals", "bases", "sources", "disclaimer"] {
         line(&mut out, &words.of("report", key));
     }
     out

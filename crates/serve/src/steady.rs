@@ -56,11 +56,16 @@ fn queued(service: Seconds, utilisation: f64) -> Seconds {
     service * (1.0 + utilisation / (2.0 * (1.0 - utilisation)))
 }
 
-/// Highest utilisation of a queue whose mean time stays within a limit; absent when even an
-/// empty queue is too slow.
+/// Least utilisation of a prefill pool worth building: a pool that must idle 95% of the time to
+/// answer early enough does not meet its target, and a small error in its time would empty it.
+const LEAST_UTILISATION: f64 = 0.05;
+
+/// Highest utilisation of a queue whose mean time stays within a limit; absent when it would have
+/// to stand nearly idle.
 pub(crate) fn utilisation_within(service: Seconds, limit: Seconds) -> Option<f64> {
     let slack = limit / service - 1.0;
-    (slack >= 0.0).then(|| 2.0 * slack / (1.0 + 2.0 * slack))
+    let utilisation = 2.0 * slack / (1.0 + 2.0 * slack);
+    (slack > 0.0 && utilisation >= LEAST_UTILISATION).then_some(utilisation)
 }
 
 /// Predicts one plan.
@@ -141,7 +146,9 @@ fn disaggregated(
     );
     let transfer = handover(case, &pool.layout, pool.batch);
     let Some(highest) = utilisation_within(prompt.total(), workload.ttft - transfer) else {
-        return Err(Infeasible::Ttft(prompt.total() + transfer));
+        return Err(Infeasible::Ttft(
+            queued(prompt.total(), LEAST_UTILISATION) + transfer,
+        ));
     };
     let prompts = prompt_rate(pool, prompt.total(), transfer);
     let answers = answer_rate(case, &plan.decode, iteration.total());

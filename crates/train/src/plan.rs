@@ -11,13 +11,14 @@ use crate::stage::MAX_KINDS;
 
 /// Pipeline schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Schedule {
     /// One forward, one backward; interleaved when a plan has more than one virtual stage
     /// (Narayanan et al. 2021).
+    #[serde(rename = "1f1b")]
     OneForwardOneBackward,
     /// Bidirectional, two copies of the parameters, expert traffic under compute (DeepSeek-V3
     /// section 3.2.1).
+    #[serde(rename = "dualpipe")]
     DualPipe,
 }
 
