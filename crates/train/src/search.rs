@@ -2,8 +2,10 @@
 //!
 //! The space: tensor, context and expert parallelism, pipeline depth and virtual stages,
 //! micro-batch, recomputation, schedule and overlaps. Data parallelism follows: for each number
-//! of micro-batches the fewest replicas that reach it, and as many as there are chips for
-//! (more shards of the optimizer, where memory is short).
+//! of micro-batches the fewest replicas that reach it, and for the fewest micro-batches also as many
+//! replicas as there are chips for (more shards of the optimizer, where memory is short) and as
+//! many as fill whole scale-up domains (collectives without a part-filled one). Counts between
+//! these differ by some millionths of a step and are not tried.
 
 use chokepoint_model::Recompute;
 use chokepoint_units::{NumberFormat, Seconds};
@@ -273,8 +275,14 @@ impl Finder<'_> {
                 return;
             }
             self.consider(Plan { dp: fewest, ..plan }, table, variant, slot);
-            if first && most > fewest {
-                self.consider(Plan { dp: most, ..plan }, table, variant, slot);
+            if first {
+                let whole = self.whole_domains(&plan, most, unit);
+                if most > fewest {
+                    self.consider(Plan { dp: most, ..plan }, table, variant, slot);
+                }
+                if whole > fewest && whole < most {
+                    self.consider(Plan { dp: whole, ..plan }, table, variant, slot);
+                }
             }
             first = false;
             if fewest <= unit {
@@ -282,6 +290,14 @@ impl Finder<'_> {
             }
             micro_batches = sequences.div_ceil(fewest - unit).max(micro_batches + 1);
         }
+    }
+
+    /// The most replicas, in multiples of `unit`, whose ranks of a stage fill whole domains.
+    fn whole_domains(&self, plan: &Plan, most: u64, unit: u64) -> u64 {
+        let inner = plan.tp * plan.cp;
+        let fills = least_multiple(self.case.fabric.domain, inner);
+        let both = fills / gcd(fills, unit) * unit;
+        most / both * both
     }
 
     fn slot(&mut self, pp: u64, vp: u64) -> usize {
