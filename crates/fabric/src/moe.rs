@@ -1,5 +1,6 @@
-//! Dispatch and combine of a mixture of experts: all-to-all with deduplication by domain and
-//! node-limited routing.
+//! Dispatch and combine of a mixture of experts, as the two families of published kernels do it:
+//! for throughput (training, prefill), with deduplication by domain and node-limited routing; for
+//! latency (decode), each copy sent straight to its expert's rank.
 
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
@@ -115,7 +116,7 @@ fn choose(n: u64, k: u64) -> f64 {
 }
 
 impl Fabric {
-    /// Time of a dispatch over an expert-parallel group.
+    /// Time of a dispatch over an expert-parallel group with kernels for throughput.
     ///
     /// Across domains a token is sent once to each distinct domain that holds one of its experts
     /// ([`Dispatch::distinct_domains`]; the rank's own domain costs nothing, which leaves
@@ -149,8 +150,31 @@ impl Fabric {
         }
         let d = domains as f64;
         let remote = dispatch.distinct_domains(domains) * (d - 1.0) / d;
-        let crossing =
-            self.out_latency + dispatch.token * (dispatch.tokens * remote) / self.out_bandwidth;
+        let crossing = self.across(dispatch.token * (dispatch.tokens * remote));
+        crossing.max(fan_out)
+    }
+
+    /// Time of a dispatch with kernels for few tokens, as decode has: each of the k copies goes
+    /// straight to its expert's rank, so that nothing is counted, agreed on or forwarded first
+    /// (`DeepEP` low-latency kernels). Of r ranks, those of other domains get (r - inside)/r of the
+    /// copies over the scale-out network, whose messages the kernel starts itself; the others go
+    /// over the domain's links at the same time.
+    ///
+    /// Limits: node-limited routing does not change the copies. Kernels that save copies between
+    /// domains at few tokens too are not modelled.
+    #[must_use]
+    pub fn dispatch_low_latency(&self, group: Group, dispatch: Dispatch) -> Seconds {
+        if group.size <= 1 || dispatch.tokens <= 0.0 {
+            return Seconds::ZERO;
+        }
+        let (inside, domains) = group.split(self.domain);
+        let copies = dispatch.token * (dispatch.tokens * dispatch.top_k as f64);
+        let local = copies / domains as f64;
+        let fan_out = self.inside(CollectiveKind::AllToAll, local, inside);
+        if domains <= 1 {
+            return fan_out;
+        }
+        let crossing = self.chip_started + self.across(copies - local);
         crossing.max(fan_out)
     }
 }

@@ -631,6 +631,8 @@ proptest! {
         prop_assert!(better.send(group, Bytes::new(size)) <= fabric.send(group, Bytes::new(size)) * slack);
         let dispatch = Dispatch { tokens: size / 7168.0, token: Bytes::new(7168.0), top_k, groups: limits };
         prop_assert!(better.dispatch(group, dispatch) <= fabric.dispatch(group, dispatch) * slack);
+        let few = |fabric: &Fabric| fabric.dispatch_low_latency(group, dispatch);
+        prop_assert!(few(&better) <= few(fabric) * slack);
     }
 
     /// Doing nothing to the resources changes nothing.
@@ -656,6 +658,8 @@ proptest! {
             Dispatch { top_k: top_k + 1, ..base },
         ] {
             prop_assert!(fabric.dispatch(group, more) >= time);
+            let few = |dispatch| fabric.dispatch_low_latency(group, dispatch);
+            prop_assert!(few(more) >= few(base));
         }
         let distinct = base.distinct_domains(domains);
         let cap = domains.min(top_k) as f64;

@@ -127,7 +127,8 @@ fn run(case: &Case, layout: &Layout, format: NumberFormat, phase: Phase, rows: f
         for operator in layer_operators(architecture, kind, phase, &shard) {
             sum.operator(&operator, None, count);
         }
-        sum.communication(layout, &architecture.kinds[kind].feed_forward, rows, count);
+        let block = &architecture.kinds[kind].feed_forward;
+        sum.communication(layout, block, phase, rows, count);
     }
     for operator in head_operators(architecture, phase, &shard) {
         sum.operator(&operator, Some(Part::Head), 1.0);
@@ -173,8 +174,16 @@ impl Sum<'_> {
     /// all-reduces; Megatron-LM), and dispatch and combine of experts. With data-parallel attention
     /// the all-reduce of attention is a reduce-scatter before dispatch and an all-gather after
     /// combine; shared experts are split and have their own. Without it experts end in the same
-    /// all-reduce as a dense network.
-    fn communication(&mut self, layout: &Layout, block: &FeedForward, rows: f64, count: f64) {
+    /// all-reduce as a dense network. Decode has few tokens and takes the kernels for that
+    /// (`DeepEP`, `SGLang`).
+    fn communication(
+        &mut self,
+        layout: &Layout,
+        block: &FeedForward,
+        phase: Phase,
+        rows: f64,
+        count: f64,
+    ) {
         let (fabric, architecture) = (self.case.fabric, self.case.architecture);
         let (tensor, expert) = (Group::adjacent(layout.tp), Group::adjacent(layout.ep));
         let bytes = Bytes::new(rows * architecture.hidden as f64 * 2.0);
@@ -194,7 +203,10 @@ impl Sum<'_> {
                     top_k: *top_k,
                     groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
                 };
-                fabric.dispatch(expert, dispatch)
+                match phase {
+                    Phase::Decode { .. } => fabric.dispatch_low_latency(expert, dispatch),
+                    _ => fabric.dispatch(expert, dispatch),
+                }
             };
             let time = once(self.format) + once(NumberFormat::Bf16);
             self.transfer(Part::ExpertParallel, expert, time * count);
