@@ -6,7 +6,8 @@
 //! (NCCL on NVLink and PCIe, the curves of `data/calibration`); elsewhere the closed forms of Thakur,
 //! Rabenseifner and Gropp (2005) by latency and bandwidth. Across domains they are hierarchical:
 //! reduce inside, exchange the shard over the scale-out network on all rails at once, gather
-//! inside, in a pipeline of segments.
+//! inside, in a pipeline of segments. Experts are dispatched as the kernels for throughput
+//! (training, prefill) or for latency (decode) do it.
 //!
 //! Limits: no contention between groups, no oversubscription, no failed links, no reduction in the
 //! switches of the scale-out network. `tests/measured.rs` prints the errors against published
