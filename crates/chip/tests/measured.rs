@@ -7,7 +7,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[path = "../../../tests/support/shared.rs"]
 mod shared;
+#[path = "../../../tests/support/table.rs"]
 mod table;
 
 use std::collections::BTreeMap;

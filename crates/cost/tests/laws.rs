@@ -6,6 +6,7 @@
     reason = "helpers of tests fail the test and print its errors"
 )]
 
+#[path = "../../../tests/support/shared.rs"]
 mod shared;
 
 use std::sync::LazyLock;

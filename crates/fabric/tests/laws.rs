@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[path = "../../../tests/support/shared.rs"]
 mod shared;
 
 use std::sync::LazyLock;

@@ -7,7 +7,9 @@
     reason = "helpers of tests fail the test and print its errors"
 )]
 
+#[path = "../../../tests/support/shared.rs"]
 mod shared;
+#[path = "../../../tests/support/table.rs"]
 mod table;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
+#[path = "../../../tests/support/shared.rs"]
 mod shared;
 
 use chokepoint_catalog::{Catalog, Network};

@@ -161,7 +161,7 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeSet;
 
     use chokepoint_engine::rules::Outcome;
@@ -201,7 +201,7 @@ mod tests {
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
-    const PARTS: [&str; 14] = [
+    pub(crate) const PARTS: [&str; 13] = [
         "gemm",
         "expert_gemm",
         "attention",
@@ -215,7 +215,6 @@ mod tests {
         "pipeline_bubble",
         "data_parallel",
         "optimizer",
-        "overhead",
     ];
 
     /// Keys of metrics in `chokepoint-engine`.

@@ -59,23 +59,7 @@ mod tests {
 
     #[test]
     fn text_on_every_fill_reaches_level_aa() {
-        let keys = [
-            "gemm",
-            "expert_gemm",
-            "attention",
-            "elementwise",
-            "head",
-            "recompute",
-            "tensor_parallel",
-            "context_parallel",
-            "expert_parallel",
-            "pipeline_transfer",
-            "pipeline_bubble",
-            "data_parallel",
-            "optimizer",
-            "overhead",
-        ];
-        for key in keys {
+        for key in crate::messages::tests::PARTS {
             let paint = of(key);
             let (a, b) = (luminance(paint.fill), luminance(paint.text));
             let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
