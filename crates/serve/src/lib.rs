@@ -4,7 +4,8 @@
 //! An iteration is the same operator sum as in training, on a batch of prompts or of single
 //! tokens. Left out for now: queueing beyond M/D/1, chunked prefill within one iteration, prefix
 //! reuse, speculative decoding, preemption, expert imbalance over time, host overhead between
-//! iterations.
+//! iterations, two-batch overlap (communication adds to computation), expert dispatch that saves
+//! copies between domains in decode.
 
 mod iteration;
 mod memory;
