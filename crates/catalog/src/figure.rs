@@ -77,15 +77,23 @@ impl<T: Quantity> Figure<T> {
     /// Relative half-width of the 80% interval: from low and high where stated, else by grade.
     #[must_use]
     pub fn relative_spread(&self) -> f64 {
-        let central = self.value.base();
-        match (self.low, self.high) {
-            (Some(low), Some(high)) if central > 0.0 => {
-                (high.base() - low.base()).abs() / (2.0 * central)
-            }
-            _ => self.grade.relative_spread(),
-        }
+        let range = self.low.zip(self.high);
+        self.spread(
+            self.value.base(),
+            range.map(|(low, high)| (low.base(), high.base())),
+        )
     }
+}
 
+impl Figure<f64> {
+    /// [`Figure::relative_spread`] of a number without a unit.
+    #[must_use]
+    pub fn ratio_spread(&self) -> f64 {
+        self.spread(self.value, self.low.zip(self.high))
+    }
+}
+
+impl<T: Copy + ToString> Figure<T> {
     /// The figure as a row for printing.
     #[must_use]
     pub fn row(&self, field: impl Into<String>) -> FigureRow {
@@ -100,6 +108,15 @@ impl<T: Quantity> Figure<T> {
             as_of: self.as_of.clone(),
             note: self.note.clone().or_else(|| self.derived.clone()),
             assumed: self.assumed,
+        }
+    }
+}
+
+impl<T> Figure<T> {
+    fn spread(&self, value: f64, range: Option<(f64, f64)>) -> f64 {
+        match range {
+            Some((low, high)) if value > 0.0 => (high - low).abs() / (2.0 * value),
+            _ => self.grade.relative_spread(),
         }
     }
 }

@@ -61,9 +61,9 @@ impl Network {
     pub fn figures(&self) -> Vec<FigureRow> {
         let mut rows = vec![
             self.link.rate.row("link.rate"),
-            self.switch.ports.count_row("switch.ports"),
+            self.switch.ports.row("switch.ports"),
             self.latency.row("latency"),
-            self.achieved.count_row("achieved"),
+            self.achieved.row("achieved"),
         ];
         rows.extend(
             self.link

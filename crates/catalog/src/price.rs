@@ -123,11 +123,7 @@ impl PriceBook {
             ("staff_usd_per_mw_year", &self.staff_usd_per_mw_year),
             ("utilisation", &self.utilisation),
         ];
-        rows.extend(
-            rates
-                .into_iter()
-                .map(|(name, figure)| figure.count_row(name)),
-        );
+        rows.extend(rates.into_iter().map(|(name, figure)| figure.row(name)));
         rows
     }
 }

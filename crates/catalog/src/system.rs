@@ -140,7 +140,7 @@ impl System {
         rows.extend(
             counts
                 .into_iter()
-                .filter_map(|(name, f)| f.as_ref().map(|f| f.count_row(name))),
+                .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
         );
         rows.push(self.scale_out.bandwidth.row("scale_out.bandwidth"));
         let powers = [
@@ -159,33 +159,5 @@ impl System {
                 .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
         );
         rows
-    }
-}
-
-impl Figure<f64> {
-    /// Relative half-width of the 80% interval: from low and high where stated, else by grade.
-    #[must_use]
-    pub fn ratio_spread(&self) -> f64 {
-        match (self.low, self.high) {
-            (Some(low), Some(high)) if self.value > 0.0 => (high - low).abs() / (2.0 * self.value),
-            _ => self.grade.relative_spread(),
-        }
-    }
-
-    /// A dimensionless figure as a row for printing.
-    #[must_use]
-    pub fn count_row(&self, field: impl Into<String>) -> FigureRow {
-        FigureRow {
-            field: field.into(),
-            value: self.value.to_string(),
-            low: self.low.map(|low| low.to_string()),
-            high: self.high.map(|high| high.to_string()),
-            source: self.source.clone(),
-            place: self.place.clone(),
-            grade: self.grade,
-            as_of: self.as_of.clone(),
-            note: self.note.clone().or_else(|| self.derived.clone()),
-            assumed: self.assumed,
-        }
     }
 }
