@@ -14,17 +14,6 @@ const UNMEASURED_SHARE: f64 = 0.70;
 /// of the smallest two-rank times of NCCL on A100, H100 and B200, less the launch.
 const UNMEASURED_LATENCY: Seconds = Seconds::new(5e-6);
 
-/// Time to hand a segment from the stage inside a domain to the stage between domains: fitted on
-/// all-reduce of 16 H100 in two nodes at 64 MiB to 16 GiB, 25 to 84 us (AWS p5, coll-1963 to 1967
-/// of the collected measurements); held against 8 to 12 nodes of H100, 4 of B200 and two racks of
-/// GB200 in `tests/measured.rs`.
-const HANDOVER: Seconds = Seconds::new(50e-6);
-
-/// Time for a kernel on the chip to start a message across the scale-out network, beyond the
-/// network's own latency: `DeepEP` low-latency dispatch and combine on 16 to 64 H100 over 400 Gb/s
-/// (coll-1240 to 1274 of the collected measurements) fit 16.4 us with 3.7 us in the network.
-const CHIP_STARTED: Seconds = Seconds::new(12.7e-6);
-
 /// The network of a system between its chips.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fabric {
@@ -104,8 +93,8 @@ impl Fabric {
                 .map_or(UNMEASURED_LATENCY, |f| f.value),
             out_bandwidth: system.scale_out.bandwidth.value * network.achieved.value,
             out_latency: network.latency.value,
-            handover: HANDOVER,
-            chip_started: CHIP_STARTED,
+            handover: network.handover.value,
+            chip_started: network.chip_started.value,
             curves: if usable {
                 curves.collective.iter().map(Curve::new).collect()
             } else {
