@@ -312,7 +312,6 @@ fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use chokepoint_model::Recompute;
     use chokepoint_units::NumberFormat;
 
     use super::*;
@@ -320,18 +319,10 @@ mod tests {
     /// Steady and idle time of a device for m micro-batches on p equal stages with F = B = W = 1.
     fn time(pp: u64, vp: u64, micro_batches: u64, schedule: Schedule) -> f64 {
         let plan = Plan {
-            tp: 1,
-            cp: 1,
-            ep: 1,
             pp,
             vp,
-            dp: 1,
-            micro_batch: 1,
-            recompute: Recompute::None,
             schedule,
-            format: NumberFormat::Bf16,
-            overlap_tp: false,
-            overlap_ep: false,
+            ..Plan::one(NumberFormat::Bf16)
         };
         let table = LayerTable::of_times(1.0 / vp as f64, 1.0 / vp as f64, 1.0 / vp as f64);
         let variant = table.variant(&plan);

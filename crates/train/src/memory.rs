@@ -195,18 +195,10 @@ mod tests {
 
     fn plan(pp: u64, vp: u64, schedule: Schedule) -> Plan {
         Plan {
-            tp: 1,
-            cp: 1,
-            ep: 1,
             pp,
             vp,
-            dp: 1,
-            micro_batch: 1,
-            recompute: Recompute::None,
             schedule,
-            format: NumberFormat::Bf16,
-            overlap_tp: false,
-            overlap_ep: false,
+            ..Plan::one(NumberFormat::Bf16)
         }
     }
 

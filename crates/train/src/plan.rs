@@ -101,6 +101,25 @@ impl fmt::Display for PlanError {
 }
 
 impl Plan {
+    /// One chip, one sequence at a time, nothing split, recomputed or hidden.
+    #[must_use]
+    pub const fn one(format: NumberFormat) -> Self {
+        Self {
+            tp: 1,
+            cp: 1,
+            ep: 1,
+            pp: 1,
+            vp: 1,
+            dp: 1,
+            micro_batch: 1,
+            recompute: Recompute::None,
+            schedule: Schedule::OneForwardOneBackward,
+            format,
+            overlap_tp: false,
+            overlap_ep: false,
+        }
+    }
+
     /// Chips that the plan occupies.
     #[must_use]
     pub const fn chips(&self) -> u64 {

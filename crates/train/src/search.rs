@@ -95,15 +95,8 @@ fn tables(case: &Case, format: NumberFormat) -> Vec<(Plan, LayerTable)> {
                         tp,
                         cp,
                         ep,
-                        pp: 1,
-                        vp: 1,
-                        dp: 1,
                         micro_batch,
-                        recompute: Recompute::None,
-                        schedule: Schedule::OneForwardOneBackward,
-                        format,
-                        overlap_tp: false,
-                        overlap_ep: false,
+                        ..Plan::one(format)
                     };
                     tables.push((plan, layer_table(case, tp, cp, ep, micro_batch, format)));
                 }
