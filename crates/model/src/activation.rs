@@ -27,6 +27,8 @@
 //! | experts, activation function | its inputs | 2kf, 4kf gated | rt | |
 //! | experts, last layer | activation output | kwf | rt | |
 //!
+//! Without re-gathering, norm outputs are kept whole on every tensor-parallel chip. Expert tensor
+//! parallelism keeps the dispatched tokens of all chips that share an expert.
 //! Recomputing modules (norms, activation functions) keeps neither norm outputs nor activation
 //! outputs, and the inputs of activation functions in w bytes. Full recomputation keeps the layer's
 //! input alone, 2h, *sp*. Expert rows carry the imbalance.
@@ -86,6 +88,10 @@ pub struct ActivationPolicy {
     pub flash: bool,
     /// Format of the kept inputs of linear layers; all else is 16 or 32 bits wide.
     pub linear_inputs: NumberFormat,
+    /// Sequence parallelism keeps its part of the input of a block's first linear layer and
+    /// gathers it again in the backward pass (Korthikanti et al. 2022 section 4.2.2), instead of
+    /// keeping all of it.
+    pub regather: bool,
 }
 
 impl ActivationPolicy {
@@ -96,6 +102,7 @@ impl ActivationPolicy {
             recompute,
             flash: true,
             linear_inputs: NumberFormat::Bf16,
+            regather: true,
         }
     }
 }
@@ -110,6 +117,8 @@ const FP32: f64 = 4.0;
 struct PerToken {
     /// Split with sequence parallelism only.
     sequence: f64,
+    /// On every tensor-parallel chip.
+    whole: f64,
     /// Split by tensor parallelism.
     tensor: f64,
     /// Kept for routed rows, after dispatch.
@@ -141,19 +150,29 @@ pub fn activation_bytes_per_layer(
     let norm_outputs = if policy.recompute == Recompute::Modules {
         0.0
     } else {
-        2.0 * linear
+        2.0 * linear * hidden
     };
     let mut kept = PerToken {
-        sequence: hidden * (2.0 * WIDE + norm_outputs + masks),
+        sequence: hidden * (2.0 * WIDE + masks),
         ..PerToken::default()
     };
+    if policy.regather {
+        kept.sequence += norm_outputs;
+    } else {
+        kept.whole += norm_outputs;
+    }
     add_attention(&mut kept, &layer.attention, shard, policy);
     let heads = layer.attention.heads() as f64;
     kept.tensor += score_bytes(heads, sequence, architecture.dropout, policy);
-    add_feed_forward(&mut kept, hidden, &layer.feed_forward, policy);
+    add_feed_forward(&mut kept, hidden, &layer.feed_forward, shard, policy);
     let split = sizes.rows / shard.tp as f64;
     let routed = sizes.routed_rows * shard.imbalance;
-    Bytes::new(kept.sequence * sizes.split_rows + kept.tensor * split + kept.routed * routed)
+    Bytes::new(
+        kept.sequence * sizes.split_rows
+            + kept.whole * sizes.rows
+            + kept.tensor * split
+            + kept.routed * routed,
+    )
 }
 
 fn training_sizes(sequence: f64, batch: f64, shard: &Shard) -> Sizes {
@@ -230,6 +249,7 @@ fn add_feed_forward(
     kept: &mut PerToken,
     hidden: f64,
     block: &FeedForward,
+    shard: &Shard,
     policy: &ActivationPolicy,
 ) {
     let linear = policy.linear_inputs.stored_bytes();
@@ -250,7 +270,8 @@ fn add_feed_forward(
             let inner = inner_bytes(gated, policy);
             kept.sequence += FP32 * experts as f64 + 2.0 * FP32 * top_k as f64;
             kept.tensor += shared_intermediate as f64 * inner;
-            kept.routed += top_k as f64 * (linear * hidden + intermediate as f64 * inner);
+            let input = linear * hidden * shard.etp as f64;
+            kept.routed += top_k as f64 * (input + intermediate as f64 * inner);
         }
     }
 }

@@ -87,15 +87,17 @@ struct Routed {
 
 impl Routed {
     /// Dispatch, experts and combination. A chip receives as many copies as it sends, times the
-    /// imbalance; its experts' weights are read where tokens of the whole expert-parallel group
-    /// touch them.
+    /// imbalance, and with expert tensor parallelism those of all chips that share its experts, of
+    /// whose inner width it has its part; its experts' weights are read where tokens of the whole
+    /// expert-parallel group touch them.
     fn push(&self, into: &mut Vec<Operator>, hidden: f64, sizes: &Sizes, shard: &Shard) {
-        let (sent, ep) = (sizes.routed_rows, shard.ep as f64);
+        let (sent, ep, etp) = (sizes.routed_rows, shard.ep as f64, shard.etp as f64);
         let copies = sent * self.top_k;
-        let received = copies * shard.imbalance;
+        let received = copies * shard.imbalance * etp;
         let local = self.experts / ep;
-        let groups = touched_experts(local, self.experts, self.top_k, sent * ep);
-        let inputs = input_projections(self.gated) as f64 * self.width;
+        let groups = touched_experts(local, self.experts, self.top_k, sent * ep * etp);
+        let width = self.width / etp;
+        let inputs = input_projections(self.gated) as f64 * width;
         let expert = |n: f64, k: f64| Operator::grouped(GemmClass::Expert, received, n, k, groups);
         into.push(Operator::elementwise(
             ElementwiseKind::Dispatch,
@@ -103,8 +105,8 @@ impl Routed {
             copies * hidden,
         ));
         into.push(expert(inputs, hidden));
-        into.push(activation(received, inputs, self.width));
-        into.push(expert(hidden, self.width));
+        into.push(activation(received, inputs, width));
+        into.push(expert(hidden, width));
         into.push(Operator::elementwise(
             ElementwiseKind::Combine,
             copies * hidden,

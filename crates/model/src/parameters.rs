@@ -187,7 +187,7 @@ impl Architecture {
         ChipParameters {
             dense: divided + kv as f64 * kv_share + replicated,
             replicated,
-            expert: all.routed_experts as f64 / shard.ep as f64,
+            expert: all.routed_experts as f64 / (shard.ep * shard.etp) as f64,
         }
     }
 

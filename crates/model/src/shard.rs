@@ -5,8 +5,8 @@ use serde::Serialize;
 /// How one layer is spread over chips.
 ///
 /// Tensor parallelism splits heads and inner widths (Megatron-LM), context parallelism the
-/// sequence, expert parallelism the routed experts, each of which stays whole (expert tensor
-/// parallelism 1).
+/// sequence, expert parallelism the routed experts, expert tensor parallelism the inner width of
+/// each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Shard {
     /// Tensor parallelism, t; at least 1.
@@ -15,6 +15,8 @@ pub struct Shard {
     pub cp: u64,
     /// Expert parallelism, e; at least 1.
     pub ep: u64,
+    /// Expert tensor parallelism: chips that share each routed expert; at least 1.
+    pub etp: u64,
     /// Whether the tensor-parallel chips split the tokens in norms, residuals, router and latent
     /// down-projections (Korthikanti et al. 2022 section 4.2.2) or all do the same work.
     pub sequence_parallel: bool,
@@ -33,6 +35,7 @@ impl Shard {
             tp,
             cp,
             ep,
+            etp: 1,
             sequence_parallel: true,
             imbalance: 1.0,
         }
@@ -45,8 +48,24 @@ impl Shard {
             tp,
             cp: 1,
             ep,
+            etp: 1,
             sequence_parallel: false,
             imbalance: 1.0,
+        }
+    }
+
+    /// The same with routed experts split over a number of chips.
+    #[must_use]
+    pub const fn with_expert_tensor(self, etp: u64) -> Self {
+        Self { etp, ..self }
+    }
+
+    /// The same with or without sequence parallelism.
+    #[must_use]
+    pub const fn with_sequence_parallel(self, sequence_parallel: bool) -> Self {
+        Self {
+            sequence_parallel,
+            ..self
         }
     }
 

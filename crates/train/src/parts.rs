@@ -31,6 +31,10 @@ pub enum Part {
     PipelineBubble,
     /// Exposed gradient reduction and parameter gathering.
     DataParallel,
+    /// Exposed traffic with the host's memory.
+    Offload,
+    /// The chip waits for the host to start kernels.
+    HostGap,
     /// Optimizer step.
     Optimizer,
 }
@@ -57,6 +61,8 @@ impl PartName for Part {
         Self::PipelineTransfer,
         Self::PipelineBubble,
         Self::DataParallel,
+        Self::Offload,
+        Self::HostGap,
         Self::Optimizer,
     ];
 
@@ -77,6 +83,8 @@ impl PartName for Part {
             Self::PipelineTransfer => "pipeline_transfer",
             Self::PipelineBubble => "pipeline_bubble",
             Self::DataParallel => "data_parallel",
+            Self::Offload => "offload",
+            Self::HostGap => "host_gap",
             Self::Optimizer => "optimizer",
         }
     }

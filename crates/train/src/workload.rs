@@ -3,7 +3,7 @@
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
-use chokepoint_units::NumberFormat;
+use chokepoint_units::{NumberFormat, Seconds};
 
 /// Precision of the optimizer's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub enum Optimizer {
     AdamFp32,
     /// FP32 master weights and two BF16 moments: 8 bytes a parameter (DeepSeek-V3 section 3.3.3).
     AdamBf16Moments,
+    /// FP32 master weights and one FP32 momentum: 8 bytes a parameter (Muon, Jordan et al. 2024).
+    Muon,
 }
 
 impl Optimizer {
@@ -21,12 +23,78 @@ impl Optimizer {
     pub const fn bytes_per_parameter(self) -> f64 {
         match self {
             Self::AdamFp32 => 12.0,
-            Self::AdamBf16Moments => 8.0,
+            Self::AdamBf16Moments | Self::Muon => 8.0,
         }
     }
 }
 
-/// A pre-training workload.
+/// Which weights are trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trained {
+    /// All of them.
+    #[default]
+    All,
+    /// Low-rank adapters beside the frozen attention projections (Hu et al. 2021): no gradient of
+    /// a frozen weight is computed, kept or exchanged.
+    Adapters {
+        /// Rank of an adapter.
+        rank: u64,
+    },
+}
+
+/// How elements of a narrow format are scaled, which fixes what casting to it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Scaling {
+    /// One factor a tensor from the largest values of earlier steps: one pass.
+    Delayed,
+    /// One factor a tensor from its own largest value: a pass to find it, a pass to cast.
+    #[default]
+    Current,
+    /// A factor for each block, found and used in one pass (DeepSeek-V3 section 3.3.2: 1 x 128;
+    /// OCP MX: 32; NVFP4: 16).
+    Block,
+}
+
+impl Scaling {
+    /// Bytes moved to cast one 16-bit element to a format, row-wise for one product and
+    /// column-wise for another: read two bytes in each pass, write two copies. Derived from the
+    /// kernels of Transformer Engine; a cast that runs inside the norm or activation before it
+    /// saves its read, which is not counted.
+    #[must_use]
+    pub const fn cast_bytes(self, format: NumberFormat) -> f64 {
+        let written = 2.0 * format.stored_bytes();
+        match self {
+            Self::Delayed | Self::Block => 2.0 + written,
+            Self::Current => 4.0 + written,
+        }
+    }
+}
+
+/// What the training software does, whatever the plan.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Software {
+    /// Attention is one fused kernel; otherwise its scores pass through memory.
+    pub fused_attention: bool,
+    /// Host time to start the kernels of one operator; zero when whole steps are replayed as
+    /// graphs.
+    pub launch: Seconds,
+    /// Share of the chip's sustained rate that kernels of this release reach.
+    pub rate: f64,
+    /// Relative half-width (80%) of it.
+    pub rate_spread: f64,
+}
+
+impl Software {
+    /// Fused attention, launches hidden, the rate that the chip's calibration states.
+    pub const CURRENT: Self = Self {
+        fused_attention: true,
+        launch: Seconds::ZERO,
+        rate: 1.0,
+        rate_spread: 0.0,
+    };
+}
+
+/// A training workload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// Tokens of one sequence.
@@ -39,8 +107,48 @@ pub struct Workload {
     pub formats: Vec<NumberFormat>,
     /// Precision of the optimizer's state.
     pub optimizer: Optimizer,
+    /// Format in which gradients are accumulated and exchanged: FP32 (Megatron-LM default) or a
+    /// 16-bit one.
+    pub gradients: NumberFormat,
+    /// Scaling of narrow formats.
+    pub scaling: Scaling,
+    /// Which weights are trained.
+    pub trained: Trained,
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     pub imbalance: f64,
+}
+
+impl Workload {
+    /// Pre-training with FP32 gradients and Adam, balanced experts.
+    #[must_use]
+    pub const fn pretraining(
+        sequence: u64,
+        global_batch: u64,
+        tokens: f64,
+        formats: Vec<NumberFormat>,
+    ) -> Self {
+        Self {
+            sequence,
+            global_batch,
+            tokens,
+            formats,
+            optimizer: Optimizer::AdamFp32,
+            gradients: NumberFormat::Fp32,
+            scaling: Scaling::Current,
+            trained: Trained::All,
+            imbalance: 1.0,
+        }
+    }
+
+    /// Bytes of a gradient.
+    pub(crate) const fn gradient_bytes(&self) -> f64 {
+        self.gradients.stored_bytes()
+    }
+
+    /// Whether the weights of the model are trained, rather than adapters beside them.
+    pub(crate) const fn trains_weights(&self) -> bool {
+        matches!(self.trained, Trained::All)
+    }
 }
 
 /// A workload on a number of chips of a system.
@@ -50,6 +158,8 @@ pub struct Case<'a> {
     pub architecture: &'a Architecture,
     /// The workload.
     pub workload: &'a Workload,
+    /// The training software.
+    pub software: &'a Software,
     /// The chip.
     pub chip: &'a ChipSpec,
     /// The network.
