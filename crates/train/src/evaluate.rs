@@ -68,6 +68,7 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
         case.architecture.mtp_layers,
         plan.pp,
         plan.vp,
+        plan.schedule.placement(),
     );
     let memory = memory(case, plan, &table, &variant, &stages);
     if memory.total > memory.usable {
@@ -117,11 +118,10 @@ struct Slowest {
 
 /// The slowest stage and the idle time of the schedule.
 ///
-/// 1F1B: the other stages' times, once, divided by the virtual stages: (p-1)(F+B)/v when all are
-/// equal (Narayanan et al. 2021, section 2.2). `DualPipe`: each rank holds a stage and its mirror
-/// image and serves half of the micro-batches on each, so that its time for a micro-batch is the
-/// mean of both; idle (p/2 - 1)(F&B + B - 3W) with F&B = F + B (DualPipe README; the reading that
-/// reproduces its idle counts).
+/// Idle: the schedule's closed form for equal stages, taken at the mean of the other stages, which
+/// makes it their time, once, for 1F1B (Narayanan et al. 2021, section 2.2). `DualPipe`: each rank
+/// holds a stage and its mirror image and serves half of the micro-batches on each, so that its
+/// time for a micro-batch is the mean of both; idle as all ranks were the slowest.
 fn pipeline(
     plan: &Plan,
     table: &LayerTable,
@@ -129,20 +129,19 @@ fn pipeline(
     stages: &[Stage],
 ) -> (Slowest, Seconds) {
     let mut slowest = Slowest::default();
-    let mut all = Seconds::ZERO;
-    let last = stages.len() - 1;
+    let mut all = [Seconds::ZERO; 3];
     for (index, stage) in stages.iter().enumerate() {
-        let (mut forward, mut backward, mut gradient) =
-            variant.stage(table, stage, index == 0, index == last);
-        if plan.schedule == Schedule::DualPipe {
-            let mirror = last - index;
-            let other = variant.stage(table, &stages[mirror], mirror == 0, mirror == last);
+        let (mut forward, mut backward, mut gradient) = variant.stage(table, stage);
+        if plan.schedule.copies() > 1 {
+            let other = variant.stage(table, &stages[stages.len() - 1 - index]);
             forward = (forward + other.0) * 0.5;
             backward = (backward + other.1) * 0.5;
             gradient = (gradient + other.2) * 0.5;
         }
         let (ahead, behind) = (forward.total(), backward.total());
-        all += ahead + behind;
+        for (sum, time) in all.iter_mut().zip([ahead, behind, gradient]) {
+            *sum += time;
+        }
         if ahead + behind > slowest.forward + slowest.backward {
             slowest = Slowest {
                 index,
@@ -155,20 +154,22 @@ fn pipeline(
             };
         }
     }
-    let own = slowest.forward + slowest.backward;
-    let bubble = match plan.schedule {
-        Schedule::OneForwardOneBackward => (all - own) / plan.vp as f64,
-        Schedule::DualPipe => {
-            let idle = own + slowest.backward - slowest.weight_gradient * 3.0;
-            idle.max(Seconds::ZERO) * (plan.pp as f64 / 2.0 - 1.0)
-        }
+    let own = [slowest.forward, slowest.backward, slowest.weight_gradient];
+    let [forward, backward, gradient] = if plan.schedule.pairs() || plan.pp == 1 {
+        own
+    } else {
+        let others = (plan.pp - 1) as f64;
+        [0, 1, 2].map(|time| (all[time] - own[time]) / others)
     };
+    let bubble = plan
+        .schedule
+        .bubble(plan.pp, plan.vp, forward, backward - gradient, gradient);
     (slowest, bubble)
 }
 
 /// Exposed transfers between stages: both directions of every micro-batch in plain 1F1B, whose
 /// send and receive block; fill and drain only where the schedule overlaps the rest
-/// (Megatron-LM `overlap_p2p_comm`, `DualPipe`).
+/// (Megatron-LM `overlap_p2p_comm`, `DualPipe`). Of a V, the fill goes there and back.
 fn transfers(case: &Case, plan: &Plan, micro_batches: f64) -> Seconds {
     if plan.pp == 1 {
         return Seconds::ZERO;
@@ -183,8 +184,8 @@ fn transfers(case: &Case, plan: &Plan, micro_batches: f64) -> Seconds {
     let fill = (plan.pp - 1) as f64;
     match plan.schedule {
         Schedule::OneForwardOneBackward if plan.vp == 1 => once * (2.0 * (micro_batches + fill)),
-        Schedule::OneForwardOneBackward => once * (2.0 * fill),
         Schedule::DualPipe => once * fill,
+        _ => once * (2.0 * fill),
     }
 }
 
@@ -201,7 +202,7 @@ fn data_parallel(
     slowest: &Slowest,
     layers: f64,
 ) -> Seconds {
-    let ranks = plan.copies() * plan.dp * plan.cp;
+    let ranks = plan.schedule.copies() * plan.dp * plan.cp;
     let dense = Group {
         size: ranks,
         stride: plan.tp,
@@ -221,7 +222,7 @@ fn data_parallel(
 
 /// Optimizer step: state read and written, gradient read, weight written, all in memory.
 fn optimizer(case: &Case, plan: &Plan, held: (f64, f64)) -> Seconds {
-    let shards = (plan.copies() * plan.dp * plan.cp) as f64;
+    let shards = (plan.schedule.copies() * plan.dp * plan.cp) as f64;
     let own = held.0 / shards + held.1 / (shards * plan.tp as f64 / plan.ep as f64);
     let touched =
         2.0 * case.workload.optimizer.bytes_per_parameter() + GRADIENT_BYTES + WEIGHT_BYTES;
@@ -327,20 +328,30 @@ mod tests {
         let table = LayerTable::of_times(1.0 / vp as f64, 1.0 / vp as f64, 1.0 / vp as f64);
         let variant = table.variant(&plan);
         let layers = vec![0; (pp * vp) as usize];
-        let (slowest, bubble) = pipeline(&plan, &table, &variant, &stages(&layers, 0, pp, vp));
+        let spread = stages(&layers, 0, pp, vp, schedule.placement());
+        let (slowest, bubble) = pipeline(&plan, &table, &variant, &spread);
         (slowest.parts.total() * micro_batches as f64 + bubble).get()
     }
 
     /// Total time of a device as the schedules' papers count it (F = B_input = W = 1), from
-    /// Narayanan et al. 2021 and the DualPipe README.
+    /// Narayanan et al. 2021, Qi et al. 2024 and the DualPipe README.
     #[test]
     fn schedules_take_the_published_time() {
+        use Schedule as S;
         let cases = [
-            (8, 1, 20, Schedule::OneForwardOneBackward, 81.0),
-            (8, 1, 20, Schedule::DualPipe, 66.0),
-            (16, 1, 64, Schedule::OneForwardOneBackward, 237.0),
-            (16, 2, 64, Schedule::OneForwardOneBackward, 214.5),
-            (16, 1, 64, Schedule::DualPipe, 206.0),
+            (8, 1, 20, S::OneForwardOneBackward, 81.0),
+            (8, 1, 20, S::ZeroBubbleH1, 67.0),
+            (8, 1, 20, S::ZeroBubbleH2, 60.0),
+            (8, 2, 20, S::ZeroBubbleV, 60.0),
+            (8, 1, 20, S::DualPipe, 66.0),
+            (8, 2, 20, S::DualPipeV, 67.0),
+            (4, 2, 10, S::DualPipeV, 33.0),
+            (16, 1, 64, S::OneForwardOneBackward, 237.0),
+            (16, 2, 64, S::OneForwardOneBackward, 214.5),
+            (16, 1, 64, S::ZeroBubbleH1, 207.0),
+            (16, 1, 64, S::ZeroBubbleH2, 192.0),
+            (16, 1, 64, S::DualPipe, 206.0),
+            (16, 2, 64, S::DualPipeV, 207.0),
         ];
         for (pp, vp, micro_batches, schedule, expected) in cases {
             let found = time(pp, vp, micro_batches, schedule);

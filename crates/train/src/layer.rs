@@ -533,13 +533,7 @@ fn add_overlapped_experts(
 
 impl Variant {
     /// Forward, backward and, of the backward, weight gradients of a stage for one micro-batch.
-    pub(crate) fn stage(
-        &self,
-        table: &LayerTable,
-        stage: &Stage,
-        first: bool,
-        last: bool,
-    ) -> (Parts, Parts, Seconds) {
+    pub(crate) fn stage(&self, table: &LayerTable, stage: &Stage) -> (Parts, Parts, Seconds) {
         let (mut forward, mut backward) = (Parts::default(), Parts::default());
         let mut gradient = Seconds::ZERO;
         for (kind, &count) in stage.counts.iter().take(self.totals.len()).enumerate() {
@@ -550,11 +544,11 @@ impl Variant {
                 gradient += self.weight_gradient[kind] * count;
             }
         }
-        if first {
+        if stage.first {
             forward += table.ends.first.0;
             backward += table.ends.first.1;
         }
-        if last {
+        if stage.last {
             forward += table.ends.last.0;
             backward += table.ends.last.1;
             gradient += table.ends.last_gradient;
@@ -565,17 +559,17 @@ impl Variant {
     /// Forward and backward of the slowest stage for one micro-batch.
     pub(crate) fn slowest(&self, table: &LayerTable, stages: &[Stage]) -> Seconds {
         let mut slowest = 0.0_f64;
-        for (index, stage) in stages.iter().enumerate() {
+        for stage in stages {
             let mut total: f64 = stage
                 .counts
                 .iter()
                 .zip(&self.totals)
                 .map(|(count, total)| f64::from(*count) * total)
                 .sum();
-            if index == 0 {
+            if stage.first {
                 total += (table.ends.first.0.total() + table.ends.first.1.total()).get();
             }
-            if index + 1 == stages.len() {
+            if stage.last {
                 total += (table.ends.last.0.total() + table.ends.last.1.total()).get();
             }
             slowest = slowest.max(total);

@@ -5,7 +5,7 @@ use chokepoint_units::Bytes;
 
 use crate::layer::{LayerTable, Variant};
 use crate::stage::Stage;
-use crate::{Case, Plan, Schedule};
+use crate::{Case, Plan};
 
 /// Share of the memory that allocator fragmentation, communication buffers and the runtime leave
 /// to a job (SimuMax `mem_factor`, validated on A100 and B200 to 0.5 to 1.4%).
@@ -56,12 +56,11 @@ pub(crate) fn memory(
     };
     let micro_batches = plan.micro_batches(case.workload.global_batch);
     for (index, stage) in stages.iter().enumerate() {
-        let (first, last) = (index == 0, index + 1 == stages.len());
         let states = states(case, plan, table, stages, index);
-        let mut kept = activations(table, variant, stage, first, last);
-        if plan.schedule == Schedule::DualPipe {
+        let mut kept = activations(table, variant, stage);
+        if plan.schedule.copies() > 1 {
             let mirror = stages.len() - 1 - index;
-            let other = activations(table, variant, &stages[mirror], last, first);
+            let other = activations(table, variant, &stages[mirror]);
             kept = ((kept.0 + other.0) * 0.5, kept.1.max(other.1));
         }
         let in_flight = in_flight(plan, index as u64, micro_batches);
@@ -103,19 +102,19 @@ pub(crate) fn parameters(
             held.0 += f64::from(*count) * layer.dense_parameters;
             held.1 += f64::from(*count) * layer.expert_parameters;
         }
-        if index == 0 {
+        if stage.first {
             held.0 += table.ends.first_parameters;
         }
-        if index + 1 == stages.len() {
+        if stage.last {
             held.0 += table.ends.last_parameters;
-            if table.tied && stages.len() == 1 {
+            if table.tied && stage.first {
                 held.0 -= table.tied_parameters;
             }
             held.1 += table.ends.last_expert_parameters;
         }
     };
     add(index);
-    if plan.schedule == Schedule::DualPipe {
+    if plan.schedule.copies() > 1 {
         add(stages.len() - 1 - index);
     }
     held
@@ -137,7 +136,7 @@ fn states(
         0.0
     };
     let state = case.workload.optimizer.bytes_per_parameter();
-    let dense_shards = (plan.copies() * plan.dp * plan.cp) as f64;
+    let dense_shards = (plan.schedule.copies() * plan.dp * plan.cp) as f64;
     let expert_shards = dense_shards * plan.tp as f64 / plan.ep as f64;
     (
         Bytes::new(all * (WEIGHT_BYTES + copies)),
@@ -147,21 +146,15 @@ fn states(
 }
 
 /// Activations of one micro-batch on a stage: (kept until its backward, needed once).
-fn activations(
-    table: &LayerTable,
-    variant: &Variant,
-    stage: &Stage,
-    first: bool,
-    last: bool,
-) -> (Bytes, Bytes) {
+fn activations(table: &LayerTable, variant: &Variant, stage: &Stage) -> (Bytes, Bytes) {
     let mut kept = Bytes::ZERO;
     for (count, layer) in stage.counts.iter().zip(&variant.activations) {
         kept += *layer * f64::from(*count);
     }
-    if first {
+    if stage.first {
         kept += table.ends.first_activations;
     }
-    let once = if last {
+    let once = if stage.last {
         table.ends.last_activations
     } else {
         Bytes::ZERO
@@ -169,51 +162,12 @@ fn activations(
     (kept, once)
 }
 
-/// Micro-batches whose activations a stage holds at its fullest.
-///
-/// 1F1B: min(m, p - r) on stage r (Narayanan et al. 2021, section 2.2). Interleaved: chunks
-/// ((v-1) p + 2 (p-r-1) + 1) of 1/v each, which is p + (p-1)/v on stage 0 (Korthikanti et al.
-/// 2022, section 4.2.3). DualPipe: p + 1 (DualPipe README). A schedule that overlaps expert
-/// traffic holds one more.
+/// Micro-batches whose activations a stage holds at its fullest: the schedule's, and one more
+/// where expert traffic runs under another micro-batch in a schedule that has no pairs of its own.
 fn in_flight(plan: &Plan, rank: u64, micro_batches: u64) -> f64 {
-    let (p, v, m) = (plan.pp as f64, plan.vp as f64, micro_batches as f64);
-    let behind = (plan.pp - 1 - rank) as f64;
-    let held = match plan.schedule {
-        Schedule::DualPipe => p + 1.0,
-        Schedule::OneForwardOneBackward if plan.vp > 1 => ((v - 1.0) * p + 2.0 * behind + 1.0) / v,
-        Schedule::OneForwardOneBackward => behind + 1.0,
-    };
-    let overlapped = plan.overlap_ep && plan.schedule == Schedule::OneForwardOneBackward;
-    (held + f64::from(u8::from(overlapped))).min(m)
-}
-
-#[cfg(test)]
-mod tests {
-    use chokepoint_units::NumberFormat;
-
-    use super::*;
-
-    fn plan(pp: u64, vp: u64, schedule: Schedule) -> Plan {
-        Plan {
-            pp,
-            vp,
-            schedule,
-            ..Plan::one(NumberFormat::Bf16)
-        }
-    }
-
-    /// Activations in units of one micro-batch of one stage: p on the first and 1 on the last
-    /// stage of 1F1B, p (1 + (p-1)/(pv)) interleaved (Korthikanti et al. 2022, section 4.2.3),
-    /// p + 1 everywhere in DualPipe, and never more than there are micro-batches.
-    #[test]
-    fn stages_hold_the_published_activations() {
-        let plain = plan(8, 1, Schedule::OneForwardOneBackward);
-        assert!((in_flight(&plain, 0, 64) - 8.0).abs() < 1e-12);
-        assert!((in_flight(&plain, 7, 64) - 1.0).abs() < 1e-12);
-        assert!((in_flight(&plain, 0, 4) - 4.0).abs() < 1e-12);
-        let interleaved = plan(8, 4, Schedule::OneForwardOneBackward);
-        assert!((in_flight(&interleaved, 0, 64) - 8.0 * (1.0 + 7.0 / 32.0)).abs() < 1e-12);
-        let dualpipe = plan(16, 1, Schedule::DualPipe);
-        assert!((in_flight(&dualpipe, 5, 120) - 17.0).abs() < 1e-12);
-    }
+    let held = plan
+        .schedule
+        .in_flight(plan.pp, plan.vp, rank, micro_batches);
+    let overlapped = plan.overlap_ep && !plan.schedule.pairs();
+    (held + f64::from(u8::from(overlapped))).min(micro_batches as f64)
 }

@@ -4,23 +4,10 @@ use std::fmt;
 
 use chokepoint_model::Recompute;
 use chokepoint_units::NumberFormat;
-use serde::Serialize;
 
-use crate::Case;
+use crate::schedule::ScheduleError;
 use crate::stage::MAX_KINDS;
-
-/// Pipeline schedules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub enum Schedule {
-    /// One forward, one backward; interleaved when a plan has more than one virtual stage
-    /// (Narayanan et al. 2021).
-    #[serde(rename = "1f1b")]
-    OneForwardOneBackward,
-    /// Bidirectional, two copies of the parameters, expert traffic under compute (DeepSeek-V3
-    /// section 3.2.1).
-    #[serde(rename = "dualpipe")]
-    DualPipe,
-}
+use crate::{Case, Schedule};
 
 /// How a training run is spread over chips.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,10 +59,8 @@ pub enum PlanError {
     Sequence,
     /// Expert traffic has no other micro-batch to run under, or the whole layer is recomputed.
     Overlap,
-    /// Micro-batches are not a multiple of the pipeline depth, which interleaving needs.
-    Interleaving,
-    /// `DualPipe` needs an even pipeline and at least twice as many micro-batches, an even number.
-    DualPipe,
+    /// The schedule does not go with the pipeline.
+    Schedule(ScheduleError),
 }
 
 impl fmt::Display for PlanError {
@@ -92,10 +77,7 @@ impl fmt::Display for PlanError {
             Self::Overlap => {
                 "overlap_ep needs at least two micro-batches, and no full recomputation"
             }
-            Self::Interleaving => "interleaving needs micro-batches in multiples of pp",
-            Self::DualPipe => {
-                "dualpipe needs an even pp and an even number of at least 2 pp micro-batches"
-            }
+            Self::Schedule(error) => return error.fmt(f),
         })
     }
 }
@@ -127,15 +109,6 @@ impl Plan {
             .saturating_mul(self.cp)
             .saturating_mul(self.pp)
             .saturating_mul(self.dp)
-    }
-
-    /// Copies of the parameters that a pipeline holds: two in `DualPipe`.
-    #[must_use]
-    pub const fn copies(&self) -> u64 {
-        match self.schedule {
-            Schedule::OneForwardOneBackward => 1,
-            Schedule::DualPipe => 2,
-        }
     }
 
     /// Micro-batches of one step on one replica; the last may be partly empty.
@@ -196,19 +169,12 @@ impl Plan {
             return Err(PlanError::Sequence);
         }
         let micro_batches = self.micro_batches(case.workload.global_batch);
-        if self.vp > 1 && (self.pp == 1 || !micro_batches.is_multiple_of(self.pp)) {
-            return Err(PlanError::Interleaving);
-        }
         if self.overlap_ep && (micro_batches < 2 || self.recompute == Recompute::Full) {
             return Err(PlanError::Overlap);
         }
-        let even = self.pp.is_multiple_of(2)
-            && micro_batches.is_multiple_of(2)
-            && micro_batches >= 2 * self.pp;
-        if self.schedule == Schedule::DualPipe && !(even && self.vp == 1) {
-            return Err(PlanError::DualPipe);
-        }
-        Ok(())
+        self.schedule
+            .check(self.pp, self.vp, micro_batches)
+            .map_err(PlanError::Schedule)
     }
 }
 
@@ -229,8 +195,8 @@ impl fmt::Display for Plan {
         if self.recompute != Recompute::None {
             write!(f, " recompute={}", self.recompute.name())?;
         }
-        if self.schedule == Schedule::DualPipe {
-            f.write_str(" dualpipe")?;
+        if self.schedule != Schedule::OneForwardOneBackward {
+            write!(f, " {}", self.schedule)?;
         }
         match (self.overlap_tp, self.overlap_ep) {
             (true, true) => f.write_str(" overlap=tp+ep"),

@@ -14,7 +14,7 @@ use crate::evaluate::{predict, step_parts};
 use crate::layer::{LayerTable, Variant, layer_table};
 use crate::memory::{MemoryTable, memory};
 use crate::stage::{Stage, stages};
-use crate::{Case, Plan, Prediction, Schedule};
+use crate::{Case, Placement, Plan, Prediction, Schedule};
 
 /// Largest tensor parallelism; beyond it no published run goes.
 const MOST_TENSOR: u64 = 64;
@@ -252,8 +252,8 @@ impl Finder<'_> {
         }
         let slot = self.slot(plan.pp, plan.vp);
         let slowest = match plan.schedule {
-            Schedule::OneForwardOneBackward => variant.slowest(table, &self.stages[slot]),
             Schedule::DualPipe => variant.whole(table, &case.architecture.layers) / plan.pp as f64,
+            _ => variant.slowest(table, &self.stages[slot]),
         };
         let sequences = case.workload.global_batch.div_ceil(plan.micro_batch);
         let mut micro_batches = sequences.div_ceil(most).max(1);
@@ -304,6 +304,7 @@ impl Finder<'_> {
                 self.case.architecture.mtp_layers,
                 pp,
                 vp,
+                Placement::Cyclic,
             );
         }
         slot

@@ -1,5 +1,7 @@
 //! Which layers each pipeline stage holds.
 
+use crate::Placement;
+
 /// Layers of each kind on one stage; a model has at most this many kinds of layers.
 pub(crate) const MAX_KINDS: usize = 8;
 
@@ -8,6 +10,10 @@ pub(crate) const MAX_KINDS: usize = 8;
 pub(crate) struct Stage {
     /// Layers of each kind.
     pub counts: [u32; MAX_KINDS],
+    /// Holds the embedding.
+    pub first: bool,
+    /// Holds the vocabulary head.
+    pub last: bool,
 }
 
 impl Stage {
@@ -17,12 +23,18 @@ impl Stage {
     }
 }
 
-/// Spreads layers, in order, over `pp x vp` chunks; chunk c lies on stage c mod pp.
+/// Spreads layers, in order, over `pp x vp` chunks; a placement says on which stage each lies.
 ///
 /// Where the layers do not divide, the chunks from the second on hold one more, so that the first
 /// (with the embedding) and the last (with the vocabulary head) stay light. A `tail` of layers
 /// after the last (multi-token prediction) counts as layers of the last chunk.
-pub(crate) fn stages(layers: &[usize], tail: u64, pp: u64, vp: u64) -> Vec<Stage> {
+pub(crate) fn stages(
+    layers: &[usize],
+    tail: u64,
+    pp: u64,
+    vp: u64,
+    placement: Placement,
+) -> Vec<Stage> {
     let chunks = (pp * vp) as usize;
     let all = layers.len() + tail as usize;
     let (base, extra) = (all / chunks, all % chunks);
@@ -31,8 +43,11 @@ pub(crate) fn stages(layers: &[usize], tail: u64, pp: u64, vp: u64) -> Vec<Stage
     for chunk in 0..chunks {
         let longer = (1..=extra).contains(&chunk) && chunks > 1;
         let size = base + usize::from(longer);
+        let stage = &mut stages[placement.rank(chunk, pp as usize)];
+        stage.first |= chunk == 0;
+        stage.last |= chunk + 1 == chunks;
         for &kind in layers.iter().skip(next).take(size) {
-            if let Some(count) = stages[chunk % pp as usize].counts.get_mut(kind) {
+            if let Some(count) = stage.counts.get_mut(kind) {
                 *count += 1;
             }
         }
@@ -44,6 +59,7 @@ pub(crate) fn stages(layers: &[usize], tail: u64, pp: u64, vp: u64) -> Vec<Stage
 #[cfg(test)]
 mod tests {
     use super::stages;
+    use crate::Placement;
 
     #[test]
     fn every_layer_lies_on_one_stage() {
@@ -56,7 +72,7 @@ mod tests {
             (80, 6, 2),
         ] {
             let kinds: Vec<usize> = (0..layers).map(|layer| usize::from(layer >= 3)).collect();
-            let spread = stages(&kinds, 0, pp, vp);
+            let spread = stages(&kinds, 0, pp, vp, Placement::Cyclic);
             let total: u32 = spread.iter().map(super::Stage::layers).sum();
             assert_eq!(total as usize, layers);
             let dense: u32 = spread.iter().map(|stage| stage.counts[0]).sum();

@@ -1,0 +1,5 @@
+//! Pipeline schedules.
+
+mod kind;
+
+pub use kind::{Placement, Schedule, ScheduleError, UnknownSchedule};
