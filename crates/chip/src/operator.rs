@@ -28,14 +28,13 @@ const WEIGHT_GRADIENT_SHARE: f64 = 0.94;
 const GROUPED_WEIGHT_GRADIENT_SHARE: f64 = 0.80;
 
 impl ChipSpec {
-    /// Time of an operator. Router, head, multi-token projections and the per-head products of
-    /// latent decoding stay in 16 bits (DeepSeek-V3 section 3.3.1).
+    /// Time of an operator.
     #[must_use]
     pub fn operator(&self, operator: &Operator, precision: &Precision) -> KernelTime {
         let wide = self.wide_format();
         match operator {
             Operator::Gemm { class, pass, .. } => {
-                let format = if low_precision(*class) {
+                let format = if class.narrow() {
                     precision.linear
                 } else {
                     wide
@@ -90,19 +89,6 @@ impl ChipSpec {
                     self.stream(bytes)
                 }
             }
-        }
-    }
-}
-
-/// Whether training and serving in a narrow format run the product in it.
-const fn low_precision(class: GemmClass) -> bool {
-    match class {
-        GemmClass::Attention
-        | GemmClass::LatentDown
-        | GemmClass::FeedForward
-        | GemmClass::Expert => true,
-        GemmClass::LatentAbsorbed | GemmClass::Router | GemmClass::Head | GemmClass::MultiToken => {
-            false
         }
     }
 }

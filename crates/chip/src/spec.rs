@@ -30,6 +30,8 @@ pub struct ChipSpec {
     pub bandwidth: Bandwidth,
     /// Thermal design power of the package.
     pub tdp: Power,
+    /// Bandwidth to the host's memory, per direction, where it is known.
+    pub host: Option<Bandwidth>,
     /// Whether the curves were measured on another chip.
     pub borrowed: bool,
     /// Figures that no source states and the catalogue assumes.
@@ -116,6 +118,11 @@ impl ChipSpec {
                 compute: wide.relative_spread(),
                 bandwidth: bandwidth.relative_spread(),
             },
+            host: chip
+                .host
+                .as_ref()
+                .and_then(|host| host.bandwidth.as_ref())
+                .map(|figure| figure.value),
             sustained: curves.sustained.value,
             sustained_spread: curves.sustained.ratio_spread(),
             peaks: chip

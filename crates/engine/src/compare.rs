@@ -113,6 +113,7 @@ fn outcome(
         Workload::Training(given) => {
             let workload = training::workload(given);
             let case = chokepoint_train::Case {
+                software: &chokepoint_train::Software::CURRENT,
                 architecture,
                 workload: &workload,
                 chip: spec,

@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use chokepoint_catalog::{Chip, System};
 use chokepoint_diag::{Code, Diagnostic, from_toml};
+use chokepoint_model::Recompute;
+use chokepoint_train::{ContextExchange, Plan, Schedule, Sharding, TensorExchange, TensorOverlap};
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Seconds, Usd};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -185,45 +187,90 @@ pub struct FixedPlan {
     /// Sequences of a micro-batch.
     #[serde(default = "one_u64")]
     pub micro_batch: u64,
+    /// Chips that share each routed expert: 1, or as many as tensor parallelism.
+    #[serde(default = "one_u64")]
+    pub etp: u64,
     /// What is computed again: none, selective, modules or full.
     #[serde(default)]
-    pub recompute: FixedRecompute,
-    /// Pipeline schedule: 1f1b or dualpipe.
+    #[schemars(with = "String")]
+    pub recompute: Recompute,
+    /// Pipeline schedule: 1f1b, zb-h1, zb-h2, zb-v, dualpipe or dualpipev.
     #[serde(default)]
-    pub schedule: FixedSchedule,
+    #[schemars(with = "String")]
+    pub schedule: Schedule,
+    /// Tensor-parallel exchange: sequence, sequence-kept, all-reduce or scattered-transfers.
+    #[serde(default = "sequence")]
+    #[schemars(with = "String")]
+    pub tensor: TensorExchange,
     /// Tensor-parallel traffic under compute.
     #[serde(default)]
     pub overlap_tp: bool,
+    /// Context-parallel exchange: ring, all-gather or all-to-all.
+    #[serde(default = "ring")]
+    #[schemars(with = "String")]
+    pub context: ContextExchange,
     /// Expert traffic under compute.
     #[serde(default)]
     pub overlap_ep: bool,
+    /// Data-parallel traffic under compute.
+    #[serde(default = "yes")]
+    pub overlap_dp: bool,
+    /// What data-parallel chips split: none, optimizer, gradients or parameters.
+    #[serde(default = "optimizer_sharding")]
+    #[schemars(with = "String")]
+    pub sharding: Sharding,
+    /// Chips among which that is split; 0 for all that hold the same weights.
+    #[serde(default)]
+    pub shard: u64,
 }
 
-/// Recomputation as a scenario names it.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum FixedRecompute {
-    /// Nothing.
-    #[default]
-    None,
-    /// The attention core and latent up-projections.
-    Selective,
-    /// Norms and activation functions too.
-    Modules,
-    /// Whole layers.
-    Full,
+impl FixedPlan {
+    /// The plan for a number of chips in a format.
+    #[must_use]
+    pub fn plan(&self, chips: u64, format: NumberFormat) -> Plan {
+        let inner = (self.tp * self.cp * self.pp).max(1);
+        Plan {
+            tp: self.tp,
+            cp: self.cp,
+            ep: self.ep,
+            etp: self.etp,
+            pp: self.pp,
+            vp: self.vp,
+            dp: self.dp.unwrap_or(chips / inner),
+            micro_batch: self.micro_batch,
+            recompute: self.recompute,
+            schedule: self.schedule,
+            format,
+            tensor: self.tensor,
+            overlap_tp: if self.overlap_tp {
+                TensorOverlap::Pipelined
+            } else {
+                TensorOverlap::None
+            },
+            context: self.context,
+            overlap_ep: self.overlap_ep,
+            sharding: self.sharding,
+            shard: self.shard,
+            overlap_dp: self.overlap_dp,
+            ..Plan::one(format)
+        }
+    }
 }
 
-/// Pipeline schedule as a scenario names it.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
-pub enum FixedSchedule {
-    /// One forward, one backward.
-    #[default]
-    #[serde(rename = "1f1b")]
-    OneForwardOneBackward,
-    /// `DualPipe`.
-    #[serde(rename = "dualpipe")]
-    DualPipe,
+const fn sequence() -> TensorExchange {
+    TensorExchange::Sequence
+}
+
+const fn ring() -> ContextExchange {
+    ContextExchange::Ring
+}
+
+const fn optimizer_sharding() -> Sharding {
+    Sharding::Optimizer
+}
+
+const fn yes() -> bool {
+    true
 }
 
 /// A serving workload.

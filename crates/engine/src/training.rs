@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
-use chokepoint_model::{Architecture, Recompute};
+use chokepoint_model::Architecture;
 use chokepoint_train::{
-    Case, Infeasible, Optimizer, Plan, Prediction, Schedule, SearchResult, Workload, evaluate,
+    Case, Infeasible, Optimizer, Plan, Prediction, SearchResult, Software, Workload, evaluate,
     search,
 };
 use chokepoint_units::PartName as _;
@@ -17,7 +17,7 @@ use crate::elasticity::{FIXED_STEP, SEARCHED_STEP, elasticities};
 use crate::equal::smallest;
 use crate::resolve::SystemParts;
 use crate::row::{Outcome, Resource, Statement};
-use crate::scenario::{FixedPlan, FixedRecompute, FixedSchedule, Training};
+use crate::scenario::{FixedPlan, Training};
 
 /// Plans of different layout that a row shows.
 const KEPT: usize = 5;
@@ -28,22 +28,25 @@ type Found = Result<(Prediction, Vec<Prediction>), Statement>;
 /// The workload as the predictor takes it.
 pub(crate) fn workload(training: &Training) -> Workload {
     Workload {
-        sequence: training.sequence,
-        global_batch: training.global_batch,
-        tokens: training.tokens,
-        formats: training.formats.clone(),
         optimizer: match training.moments {
             NumberFormat::Bf16 => Optimizer::AdamBf16Moments,
             _ => Optimizer::AdamFp32,
         },
         imbalance: training.expert_imbalance,
+        ..Workload::pretraining(
+            training.sequence,
+            training.global_batch,
+            training.tokens,
+            training.formats.clone(),
+        )
     }
 }
 
 /// The best plan, or the given one, and its alternatives.
 fn best(case: &Case, fixed: Option<&FixedPlan>, kept: usize) -> Found {
     if let Some(fixed) = fixed {
-        let plan = given_plan(case, fixed);
+        let format = case.chip.best_format(&case.workload.formats);
+        let plan = fixed.plan(case.chips, format);
         return evaluate(case, &plan)
             .map(|found| (found, Vec::new()))
             .map_err(|reason| refusal(&plan, &reason));
@@ -61,32 +64,6 @@ fn best(case: &Case, fixed: Option<&FixedPlan>, kept: usize) -> Found {
     }
     let best = plans.remove(0);
     Ok((best, plans))
-}
-
-fn given_plan(case: &Case, fixed: &FixedPlan) -> Plan {
-    let inner = (fixed.tp * fixed.cp * fixed.pp).max(1);
-    Plan {
-        tp: fixed.tp,
-        cp: fixed.cp,
-        ep: fixed.ep,
-        pp: fixed.pp,
-        vp: fixed.vp,
-        dp: fixed.dp.unwrap_or(case.chips / inner),
-        micro_batch: fixed.micro_batch,
-        recompute: match fixed.recompute {
-            FixedRecompute::None => Recompute::None,
-            FixedRecompute::Selective => Recompute::Selective,
-            FixedRecompute::Modules => Recompute::Modules,
-            FixedRecompute::Full => Recompute::Full,
-        },
-        schedule: match fixed.schedule {
-            FixedSchedule::OneForwardOneBackward => Schedule::OneForwardOneBackward,
-            FixedSchedule::DualPipe => Schedule::DualPipe,
-        },
-        format: case.chip.best_format(&case.workload.formats),
-        overlap_tp: fixed.overlap_tp,
-        overlap_ep: fixed.overlap_ep,
-    }
 }
 
 fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
@@ -121,6 +98,7 @@ pub(crate) fn chips_for_deadline(
     let case = |chips| Case {
         architecture,
         workload,
+        software: &Software::CURRENT,
         chip: spec,
         fabric: &parts.fabric,
         chips,
@@ -226,7 +204,16 @@ fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
         ("recompute", json!(plan.recompute.name())),
         ("schedule", json!(plan.schedule)),
         ("format", json!(plan.format)),
+        ("etp", json!(plan.etp)),
+        ("tensor", json!(plan.tensor)),
         ("overlap_tp", json!(plan.overlap_tp)),
+        ("context", json!(plan.context)),
         ("overlap_ep", json!(plan.overlap_ep)),
+        ("sharding", json!(plan.sharding)),
+        ("shard", json!(plan.shard)),
+        ("overlap_dp", json!(plan.overlap_dp)),
+        ("offload", json!(plan.offload.to_string())),
+        ("balanced", json!(plan.balanced)),
+        ("split_vocabulary", json!(plan.split_vocabulary)),
     ])
 }

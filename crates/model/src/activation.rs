@@ -40,17 +40,18 @@
 //! (Megatron-LM). Biases, rotary tables and gradients in flight are not counted.
 
 use chokepoint_units::{Bytes, NumberFormat};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::architecture::input_projections;
 use crate::shard::Sizes;
 use crate::{Architecture, Attention, FeedForward, Phase, QkNorm, Shard};
 
 /// What the backward pass computes again instead of keeping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recompute {
     /// Nothing.
+    #[default]
     None,
     /// The attention core; for latent attention its up-projections too.
     Selective,

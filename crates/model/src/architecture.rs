@@ -118,6 +118,15 @@ impl Attention {
         }
     }
 
+    /// Key-value heads in the expanded form.
+    #[must_use]
+    pub const fn kv_heads(&self) -> u64 {
+        match self {
+            Self::Grouped { kv_heads, .. } => *kv_heads,
+            Self::Latent { heads, .. } => *heads,
+        }
+    }
+
     /// Keys that a query sees at most.
     #[must_use]
     pub const fn window(&self) -> Option<u64> {

@@ -14,6 +14,7 @@
 //! token is computed), biases and dropout as work of their own.
 
 mod activation;
+mod adapter;
 mod architecture;
 mod attention_block;
 mod cache;
@@ -32,6 +33,7 @@ pub use activation::{
     ActivationPolicy, Recompute, activation_bytes_per_layer, embedding_activation_bytes,
     head_activation_bytes, mtp_activation_bytes,
 };
+pub use adapter::adapter_operators;
 pub use architecture::{Architecture, Attention, FeedForward, LayerKind, NodeGroups, Norm, QkNorm};
 pub use config::SUPPORTED;
 pub use context::mean_context;

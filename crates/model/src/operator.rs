@@ -25,6 +25,19 @@ pub enum GemmClass {
     MultiToken,
 }
 
+impl GemmClass {
+    /// Whether training and serving in a narrow format run the product in it; router, head,
+    /// multi-token projections and the per-head products of latent decoding stay in 16 bits
+    /// (DeepSeek-V3 section 3.3.1).
+    #[must_use]
+    pub const fn narrow(self) -> bool {
+        match self {
+            Self::Attention | Self::LatentDown | Self::FeedForward | Self::Expert => true,
+            Self::LatentAbsorbed | Self::Router | Self::Head | Self::MultiToken => false,
+        }
+    }
+}
+
 /// Which of the three products of a linear layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]

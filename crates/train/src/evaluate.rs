@@ -2,13 +2,16 @@
 
 use chokepoint_chip::{KernelClass, PowerDraw};
 use chokepoint_fabric::Group;
-use chokepoint_units::{Bytes, Energy, Seconds};
+use chokepoint_units::{Energy, Seconds};
 
-use crate::layer::{LayerTable, Variant, layer_table};
-use crate::memory::{GRADIENT_BYTES, MemoryTable, WEIGHT_BYTES, memory, parameters};
+use crate::exchange::{data_parallel, offload, optimizer};
+use crate::layer::{LayerTable, layer_table};
+use crate::memory::{MemoryTable, kept, memory, parameters};
 use crate::parts::COMPUTE;
-use crate::stage::{Stage, stages};
-use crate::{Case, Part, Parts, Plan, PlanError, Schedule};
+use crate::pipeline::{Pipeline, head_share, pipeline, transfers};
+use crate::stage::{Stage, balanced_stages, stages};
+use crate::variant::{Times, Variant};
+use crate::{Case, Part, Parts, Plan, PlanError};
 
 /// Relative half-width (80%) of what is left for mixtures of experts: predicted over measured, over
 /// 67 published steps at their own plans with the share kept inside a step fitted on dense models,
@@ -53,33 +56,100 @@ pub enum Infeasible {
 /// # Errors
 /// Why it cannot run.
 pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
-    plan.check(case).map_err(Infeasible::Plan)?;
-    let table = layer_table(
-        case,
-        plan.tp,
-        plan.cp,
-        plan.ep,
-        plan.micro_batch,
-        plan.format,
-    );
-    let variant = table.variant(plan);
-    let stages = stages(
-        &case.architecture.layers,
-        case.architecture.mtp_layers,
-        plan.pp,
-        plan.vp,
-        plan.schedule.placement(),
-    );
-    let memory = memory(case, plan, &table, &variant, &stages);
-    if memory.total > memory.usable {
-        return Err(Infeasible::Memory(memory));
+    let found = measure(case, plan).map_err(Infeasible::Plan)?;
+    if found.memory.total > found.memory.usable {
+        return Err(Infeasible::Memory(found.memory));
     }
+    Ok(found)
+}
+
+/// Predicts one plan whether or not it fits; its memory table says.
+///
+/// # Errors
+/// Why it makes no sense for the case.
+pub fn measure(case: &Case, plan: &Plan) -> Result<Prediction, PlanError> {
+    plan.check(case)?;
+    let table = layer_table(case, plan);
+    let variant = table.variant(plan);
+    let stages = plan_stages(case, plan, &variant);
+    let memory = memory(case, plan, &table, &variant, &stages);
     let parts = step_parts(case, plan, &table, &variant, &stages);
     Ok(predict(case, plan, parts, memory))
 }
 
-/// Parts of one step: m micro-batches on the slowest stage, the bubble, transfers between
-/// stages, the data-parallel exchange and the optimizer.
+/// The stages of a plan.
+pub(crate) fn plan_stages(case: &Case, plan: &Plan, variant: &Variant) -> Vec<Stage> {
+    let architecture = case.architecture;
+    if plan.balanced {
+        let head = if plan.split_vocabulary {
+            0.0
+        } else {
+            variant.last.total()
+        };
+        let cost = |kind: usize| variant.times.get(kind).map_or(0.0, Times::total);
+        return balanced_stages(
+            &architecture.layers,
+            plan.pp,
+            cost,
+            variant.first.total(),
+            head,
+        );
+    }
+    stages(
+        &architecture.layers,
+        architecture.mtp_layers,
+        plan.pp,
+        plan.vp,
+        plan.schedule.placement(),
+    )
+}
+
+/// What a step takes beside m micro-batches on the slowest stage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rest {
+    pub transfer: Seconds,
+    pub data_parallel: Seconds,
+    pub offload: Seconds,
+    pub optimizer: Seconds,
+}
+
+/// What a plan takes beside the micro-batches and the bubble of its pipeline.
+pub(crate) fn rest(
+    case: &Case,
+    plan: &Plan,
+    table: &LayerTable,
+    variant: &Variant,
+    stages: &[Stage],
+    pipeline: &Pipeline,
+) -> Rest {
+    let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
+    let held = parameters(plan, table, stages, pipeline.index);
+    let offload = if plan.offload.any() {
+        let kept = kept(table, variant, &stages[pipeline.index]);
+        offload(case, plan, held, kept, pipeline, micro_batches)
+    } else {
+        Seconds::ZERO
+    };
+    Rest {
+        transfer: transfers(case, plan, micro_batches),
+        data_parallel: data_parallel(case, plan, held, pipeline, micro_batches),
+        offload,
+        optimizer: optimizer(case, plan, held),
+    }
+}
+
+/// Time of a step: m micro-batches on the slowest stage, the bubble and the rest.
+pub(crate) fn step_time(case: &Case, plan: &Plan, pipeline: &Pipeline, rest: &Rest) -> Seconds {
+    let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
+    Seconds::new(pipeline.slowest.total() * micro_batches)
+        + pipeline.bubble
+        + rest.transfer
+        + rest.data_parallel
+        + rest.offload
+        + rest.optimizer
+}
+
+/// The same by part.
 pub(crate) fn step_parts(
     case: &Case,
     plan: &Plan,
@@ -88,145 +158,20 @@ pub(crate) fn step_parts(
     stages: &[Stage],
 ) -> Parts {
     let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
-    let (slowest, bubble) = pipeline(plan, table, variant, stages);
-    let mut parts = slowest.parts * micro_batches;
-    parts.put(Part::PipelineBubble, bubble);
-    parts.put(Part::PipelineTransfer, transfers(case, plan, micro_batches));
-    let fullest = parameters(plan, table, stages, slowest.index);
-    let layers = f64::from(slowest.layers.max(1));
-    parts.put(
-        Part::DataParallel,
-        data_parallel(case, plan, fullest, &slowest, layers),
-    );
-    parts.put(Part::Optimizer, optimizer(case, plan, fullest));
+    let pipeline = pipeline(plan, variant, stages);
+    let rest = rest(case, plan, table, variant, stages, &pipeline);
+    let of = |stage: &Stage| variant.stage_parts(table, stage, head_share(plan, stage));
+    let mut one = of(&stages[pipeline.index]);
+    if plan.schedule.copies() > 1 {
+        one = (one + of(&stages[stages.len() - 1 - pipeline.index])) * 0.5;
+    }
+    let mut parts = one * micro_batches;
+    parts.put(Part::PipelineBubble, pipeline.bubble);
+    parts.put(Part::PipelineTransfer, rest.transfer);
+    parts.put(Part::DataParallel, rest.data_parallel);
+    parts.put(Part::Offload, rest.offload);
+    parts.put(Part::Optimizer, rest.optimizer);
     parts
-}
-
-/// The slowest stage of a pipeline, for one micro-batch.
-#[derive(Default)]
-struct Slowest {
-    index: usize,
-    layers: u32,
-    parts: Parts,
-    forward: Seconds,
-    backward: Seconds,
-    /// Of forward and backward: time in which the chip computes.
-    compute: (Seconds, Seconds),
-    /// Of the backward: gradients of weights.
-    weight_gradient: Seconds,
-}
-
-/// The slowest stage and the idle time of the schedule.
-///
-/// Idle: the schedule's closed form for equal stages, taken at the mean of the other stages, which
-/// makes it their time, once, for 1F1B (Narayanan et al. 2021, section 2.2). `DualPipe`: each rank
-/// holds a stage and its mirror image and serves half of the micro-batches on each, so that its
-/// time for a micro-batch is the mean of both; idle as all ranks were the slowest.
-fn pipeline(
-    plan: &Plan,
-    table: &LayerTable,
-    variant: &Variant,
-    stages: &[Stage],
-) -> (Slowest, Seconds) {
-    let mut slowest = Slowest::default();
-    let mut all = [Seconds::ZERO; 3];
-    for (index, stage) in stages.iter().enumerate() {
-        let (mut forward, mut backward, mut gradient) = variant.stage(table, stage);
-        if plan.schedule.copies() > 1 {
-            let other = variant.stage(table, &stages[stages.len() - 1 - index]);
-            forward = (forward + other.0) * 0.5;
-            backward = (backward + other.1) * 0.5;
-            gradient = (gradient + other.2) * 0.5;
-        }
-        let (ahead, behind) = (forward.total(), backward.total());
-        for (sum, time) in all.iter_mut().zip([ahead, behind, gradient]) {
-            *sum += time;
-        }
-        if ahead + behind > slowest.forward + slowest.backward {
-            slowest = Slowest {
-                index,
-                layers: stage.layers(),
-                parts: forward + backward,
-                forward: ahead,
-                backward: behind,
-                compute: (forward.sum_of(&COMPUTE), backward.sum_of(&COMPUTE)),
-                weight_gradient: gradient,
-            };
-        }
-    }
-    let own = [slowest.forward, slowest.backward, slowest.weight_gradient];
-    let [forward, backward, gradient] = if plan.schedule.pairs() || plan.pp == 1 {
-        own
-    } else {
-        let others = (plan.pp - 1) as f64;
-        [0, 1, 2].map(|time| (all[time] - own[time]) / others)
-    };
-    let bubble = plan
-        .schedule
-        .bubble(plan.pp, plan.vp, forward, backward - gradient, gradient);
-    (slowest, bubble)
-}
-
-/// Exposed transfers between stages: both directions of every micro-batch in plain 1F1B, whose
-/// send and receive block; fill and drain only where the schedule overlaps the rest
-/// (Megatron-LM `overlap_p2p_comm`, `DualPipe`). Of a V, the fill goes there and back.
-fn transfers(case: &Case, plan: &Plan, micro_batches: f64) -> Seconds {
-    if plan.pp == 1 {
-        return Seconds::ZERO;
-    }
-    let tokens = (plan.micro_batch * case.workload.sequence) as f64 / (plan.tp * plan.cp) as f64;
-    let message = Bytes::new(tokens * case.architecture.hidden as f64 * 2.0);
-    let chain = Group {
-        size: plan.pp,
-        stride: plan.tp * plan.cp * plan.dp,
-    };
-    let once = case.fabric.send(chain, message);
-    let fill = (plan.pp - 1) as f64;
-    match plan.schedule {
-        Schedule::OneForwardOneBackward if plan.vp == 1 => once * (2.0 * (micro_batches + fill)),
-        Schedule::DualPipe => once * fill,
-        _ => once * (2.0 * fill),
-    }
-}
-
-/// Exposed gradient reduce-scatter and parameter all-gather of the distributed optimizer.
-///
-/// The reduction runs under the backward of the last micro-batch, the gathering under the forward
-/// of the first; what is left, and at least the share of one layer, is exposed
-/// (Megatron-Bridge performance guide). `DualPipe` holds every stage twice, and both copies take
-/// part.
-fn data_parallel(
-    case: &Case,
-    plan: &Plan,
-    held: (f64, f64),
-    slowest: &Slowest,
-    layers: f64,
-) -> Seconds {
-    let ranks = plan.schedule.copies() * plan.dp * plan.cp;
-    let dense = Group {
-        size: ranks,
-        stride: plan.tp,
-    };
-    let expert = Group {
-        size: ranks * plan.tp / plan.ep,
-        stride: plan.ep,
-    };
-    let fabric = case.fabric;
-    let reduce = fabric.reduce_scatter(dense, Bytes::new(held.0 * GRADIENT_BYTES))
-        + fabric.reduce_scatter(expert, Bytes::new(held.1 * GRADIENT_BYTES));
-    let gather = fabric.all_gather(dense, Bytes::new(held.0 * WEIGHT_BYTES))
-        + fabric.all_gather(expert, Bytes::new(held.1 * WEIGHT_BYTES));
-    let exposed = |time: Seconds, cover: Seconds| (time - cover).max(time / layers);
-    exposed(reduce, slowest.compute.1) + exposed(gather, slowest.compute.0)
-}
-
-/// Optimizer step: state read and written, gradient read, weight written, all in memory.
-fn optimizer(case: &Case, plan: &Plan, held: (f64, f64)) -> Seconds {
-    let shards = (plan.schedule.copies() * plan.dp * plan.cp) as f64;
-    let own = held.0 / shards + held.1 / (shards * plan.tp as f64 / plan.ep as f64);
-    let touched =
-        2.0 * case.workload.optimizer.bytes_per_parameter() + GRADIENT_BYTES + WEIGHT_BYTES;
-    case.chip.stream(Bytes::new(own * touched)).total
 }
 
 /// Metrics of a step whose parts are known.
@@ -274,14 +219,16 @@ fn draw(parts: &Parts) -> PowerDraw {
 fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let (wide, fabric) = (case.chip.wide_format(), case.fabric);
     let step = parts.total();
-    let sustained = case.chip.sustained_spread * (parts.sum_of(&COMPUTE) / step);
+    let share = parts.sum_of(&COMPUTE) / step;
+    let sustained = case.chip.sustained_spread * share;
+    let release = case.software.rate_spread * share;
     let inner = plan.tp * plan.cp;
     let mixture = if case.architecture.experts().is_some() {
         MIXTURE_SPREAD
     } else {
         0.0
     };
-    let mut sum = sustained * sustained + mixture * mixture;
+    let mut sum = sustained * sustained + release * release + mixture * mixture;
     for (part, time) in parts.iter() {
         let class = match part {
             Part::Gemm | Part::Recompute | Part::PipelineBubble => {
@@ -295,7 +242,9 @@ fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
                 size: plan.cp,
                 stride: plan.tp,
             }),
-            Part::ExpertParallel => fabric.spread(Group::adjacent(plan.ep)),
+            Part::ExpertParallel => fabric.spread(Group::adjacent(plan.ep * plan.etp)),
+            // Links and hosts whose rates are nominal.
+            Part::Offload | Part::HostGap => 0.3,
             Part::PipelineTransfer => fabric.spread(Group {
                 size: plan.pp,
                 stride: inner * plan.dp,
@@ -329,7 +278,7 @@ mod tests {
         let variant = table.variant(&plan);
         let layers = vec![0; (pp * vp) as usize];
         let spread = stages(&layers, 0, pp, vp, schedule.placement());
-        let (slowest, bubble) = pipeline(&plan, &table, &variant, &spread);
+        let found = pipeline(&plan, &table, &variant, &spread);
         (slowest.parts.total() * micro_batches as f64 + bubble).get()
     }
 

@@ -1,33 +1,20 @@
 //! Costs of one layer, and of the ends of the model, for one micro-batch on one chip.
 //!
-//! Computed once for each (tensor, context, expert parallelism, micro-batch, format); variants of
-//! recomputation and overlap are arithmetic on them.
+//! Computed once for each (tensor, context, expert and expert tensor parallelism, micro-batch,
+//! format, exchange); variants of recomputation and overlap are arithmetic on them (`variant`).
 
 use chokepoint_chip::{KernelClass, KernelTime, Precision};
 use chokepoint_fabric::{Dispatch, Group};
 use chokepoint_model::{
-    ActivationPolicy, Attention, FeedForward, GemmPass, LayerKind, Operator, Phase, Recompute,
-    Shard, activation_bytes_per_layer, embedding_activation_bytes, embedding_operators,
-    head_activation_bytes, head_operators, layer_operators, mtp_activation_bytes, mtp_operators,
-    recomputed_operators,
+    ActivationPolicy, Architecture, Attention, FeedForward, GemmPass, LayerKind, Operator, Phase,
+    Recompute, Shard, activation_bytes_per_layer, adapter_operators, embedding_activation_bytes,
+    embedding_operators, head_activation_bytes, head_operators, layer_operators,
+    mtp_activation_bytes, mtp_operators, recomputed_operators, unfused_attention_operators,
 };
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
 use crate::memory::WEIGHT_BYTES;
-use crate::parts::COMPUTE;
-use crate::stage::Stage;
-use crate::{Case, Part, Parts, Plan};
-
-/// Share of a layer's tensor-parallel traffic that stays exposed when it is split in four and
-/// pipelined with the matrix multiplication beside it (Megatron-Bridge performance guide: one of
-/// `num_splits` is exposed, four are best).
-const TENSOR_EXPOSED: f64 = 0.25;
-/// Share of a chip's processors that overlapped tensor-parallel traffic takes from the
-/// multiplications beside it (same guide: 16 of 132 by default).
-const TENSOR_PROCESSORS: f64 = 16.0 / 132.0;
-/// Share of a chip's processors that overlapped expert traffic takes from all compute
-/// (DeepSeek-V3 section 3.2.2: 20 of 132).
-const EXPERT_PROCESSORS: f64 = 20.0 / 132.0;
+use crate::{Case, ContextExchange, Part, Parts, Plan, TensorExchange, Trained};
 
 /// Costs of all kinds of layers and of both ends.
 pub(crate) struct LayerTable {
@@ -40,34 +27,37 @@ pub(crate) struct LayerTable {
 }
 
 /// Costs of one kind of layer.
+#[derive(Default)]
 pub(crate) struct LayerBase {
     /// Parameters on one chip that data parallelism replicates over (dp x cp).
     pub dense_parameters: f64,
     /// Parameters of routed experts on one chip.
     pub expert_parameters: f64,
-    forward: Parts,
-    backward: Parts,
+    pub forward: Parts,
+    pub backward: Parts,
     /// Of the backward: gradients of weights, which no other stage waits for.
-    weight_gradient: Seconds,
+    pub weight_gradient: Seconds,
     /// Forward work repeated in the backward pass, by recomputation.
-    again: [Seconds; Recompute::ALL.len()],
+    pub again: [Seconds; Recompute::ALL.len()],
     /// Tensor-parallel traffic of one pass.
-    tensor: Seconds,
-    expert_forward: Seconds,
-    expert_backward: Seconds,
-    /// Context-parallel traffic of a forward pass.
-    context: Seconds,
+    pub tensor: Seconds,
+    pub expert_forward: Seconds,
+    pub expert_backward: Seconds,
+    /// Context-parallel traffic: (forward, backward).
+    pub context: (Seconds, Seconds),
+    /// Host time to start the kernels: (forward, backward).
+    pub launch: (Seconds, Seconds),
     /// Kept of one micro-batch, by recomputation.
-    activations: [Bytes; Recompute::ALL.len()],
+    pub activations: [Bytes; Recompute::ALL.len()],
 }
 
 /// Costs of the embedding (first stage) and the vocabulary head with extra prediction layers
 /// (last stage).
 #[derive(Default)]
 pub(crate) struct Ends {
-    first: (Parts, Parts),
-    last: (Parts, Parts),
-    last_gradient: Seconds,
+    pub first: (Parts, Parts),
+    pub last: (Parts, Parts),
+    pub last_gradient: Seconds,
     pub first_parameters: f64,
     pub last_parameters: f64,
     pub last_expert_parameters: f64,
@@ -75,58 +65,59 @@ pub(crate) struct Ends {
     pub last_activations: Bytes,
 }
 
-/// Costs of one choice of recomputation and overlap.
-pub(crate) struct Variant {
-    forward: Vec<Parts>,
-    backward: Vec<Parts>,
-    weight_gradient: Vec<Seconds>,
-    totals: Vec<f64>,
-    /// Activations kept of one micro-batch by kind of layer.
-    pub activations: Vec<Bytes>,
-    /// Activations of the one layer that full recomputation rebuilds at a time.
-    pub working_set: Bytes,
-}
-
-/// Costs of all kinds of layers and of both ends for one way to spread a layer.
-pub(crate) fn layer_table(
-    case: &Case,
-    tp: u64,
-    cp: u64,
-    ep: u64,
-    micro_batch: u64,
-    format: NumberFormat,
-) -> LayerTable {
-    let shard = Shard::training(tp, cp, ep).with_imbalance(case.workload.imbalance);
+/// Costs of all kinds of layers and of both ends for one way to spread a layer: what a plan says
+/// of tensor, context and expert parallelism, exchanges, micro-batch and format.
+pub(crate) fn layer_table(case: &Case, plan: &Plan) -> LayerTable {
+    let shard = Shard::training(plan.tp, plan.cp, plan.ep)
+        .with_expert_tensor(plan.etp)
+        .with_sequence_parallel(plan.tensor.splits_sequence())
+        .with_imbalance(case.workload.imbalance);
+    let mut architecture = case.architecture.clone();
+    architecture.vocabulary = padded_vocabulary(architecture.vocabulary, plan.tp);
     let spread = Spread {
         case,
+        architecture: &architecture,
         shard,
-        batch: micro_batch as f64,
-        format,
+        batch: plan.micro_batch as f64,
+        format: plan.format,
+        exchange: plan.tensor,
+        context: plan.context,
     };
     LayerTable {
-        layers: (0..case.architecture.kinds.len())
+        layers: (0..architecture.kinds.len())
             .map(|kind| spread.layer(kind))
             .collect(),
         ends: spread.ends(),
-        tied: case.architecture.tied_embeddings,
-        tied_parameters: (case.architecture.vocabulary * case.architecture.hidden) as f64
-            / tp as f64,
+        tied: architecture.tied_embeddings,
+        tied_parameters: (architecture.vocabulary * architecture.hidden) as f64 / plan.tp as f64,
     }
+}
+
+/// Rows of the embedding table with those that make it a multiple of 128 on each tensor-parallel
+/// chip (Megatron-LM `make-vocab-size-divisible-by`).
+const fn padded_vocabulary(rows: u64, tp: u64) -> u64 {
+    rows.next_multiple_of(128 * tp)
 }
 
 /// One way to spread a layer.
 struct Spread<'a> {
     case: &'a Case<'a>,
+    /// The model with its vocabulary padded.
+    architecture: &'a Architecture,
     shard: Shard,
     batch: f64,
     format: NumberFormat,
+    exchange: TensorExchange,
+    context: ContextExchange,
 }
 
-/// Time of some operators by part, and of the weight gradients and attention among them.
+/// Time of some operators by part, and of the weight gradients among them.
 #[derive(Default)]
 struct Compute {
     parts: Parts,
     weight_gradient: Seconds,
+    /// Host time to start them.
+    launch: Seconds,
 }
 
 impl Spread<'_> {
@@ -149,55 +140,58 @@ impl Spread<'_> {
         self.batch * self.case.workload.sequence as f64 / self.shard.cp as f64
     }
 
+    /// Time of some operators, with the casts that a narrow format takes, at the rate that the chip
+    /// and the software sustain.
     fn compute(&self, operators: &[Operator]) -> Compute {
         let chip = self.case.chip;
         let precision = Precision {
             linear: self.format,
             cache: chip.wide_format(),
         };
+        let sustained = chip.sustained * self.case.software.rate;
         let mut sum = Compute::default();
         for operator in operators {
             let KernelTime { total, class, .. } = chip.operator(operator, &precision);
-            let total = total / chip.sustained;
-            let part = match class {
-                KernelClass::Gemm => Part::Gemm,
-                KernelClass::GroupedGemm => Part::ExpertGemm,
-                KernelClass::Prefill | KernelClass::Decode => Part::Attention,
-                KernelClass::Stream => Part::Elementwise,
-            };
-            sum.parts.put(part, total);
-            if matches!(
-                operator,
-                Operator::Gemm {
-                    pass: GemmPass::WeightGradient,
-                    ..
-                }
-            ) {
+            let total = total / sustained;
+            sum.parts.put(part_of(class), total);
+            if is_weight_gradient(operator) {
                 sum.weight_gradient += total;
             }
+            let cast = self.cast(operator);
+            if cast > Bytes::ZERO {
+                let time = chip.stream(cast).total / sustained;
+                sum.parts.put(Part::Elementwise, time);
+            }
+            sum.launch += self.case.software.launch;
         }
         sum
     }
 
+    /// Bytes moved to cast the 16-bit input of a product in a narrow format. The gradient of the
+    /// output is cast once for both gradients, the input once for forward and weight gradient.
+    fn cast(&self, operator: &Operator) -> Bytes {
+        let Operator::Gemm {
+            class, pass, m, k, ..
+        } = operator
+        else {
+            return Bytes::ZERO;
+        };
+        if self.format.bits() >= 16 || !class.narrow() || *pass == GemmPass::WeightGradient {
+            return Bytes::ZERO;
+        }
+        Bytes::new(m * k * self.case.workload.scaling.cast_bytes(self.format))
+    }
+
     fn layer(&self, kind: usize) -> LayerBase {
-        let architecture = self.case.architecture;
-        let forward = self.compute(&layer_operators(
-            architecture,
-            kind,
-            self.forward(),
-            &self.shard,
-        ));
-        let backward = self.compute(&layer_operators(
-            architecture,
-            kind,
-            self.backward(),
-            &self.shard,
-        ));
+        let architecture = self.architecture;
+        let forward = self.pass(kind, self.forward());
+        let backward = self.pass(kind, self.backward());
         let layer = &architecture.kinds[kind];
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
         let tensor = self.tensor(layer);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
         let context = self.context(&layer.attention);
+        let launch = (forward.launch, backward.launch);
         let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
         let again = |policy: &ActivationPolicy| {
             let operators =
@@ -226,11 +220,33 @@ impl Spread<'_> {
             expert_forward,
             expert_backward,
             context,
+            launch,
             activations: policies.each_ref().map(kept),
         }
     }
 
-    /// Fused attention; inputs of linear layers are kept in the format of the multiplication
+    /// One pass of a layer, with the scores of attention that is no fused kernel and the adapters
+    /// beside frozen attention projections.
+    fn pass(&self, kind: usize, phase: Phase) -> Compute {
+        let (architecture, shard) = (self.architecture, &self.shard);
+        let frozen = !self.case.workload.trains_weights();
+        let mut operators = layer_operators(architecture, kind, phase, shard);
+        if !self.case.software.fused_attention {
+            operators.extend(unfused_attention_operators(
+                architecture,
+                kind,
+                phase,
+                shard,
+            ));
+        }
+        operators.retain(|operator| !(frozen && is_weight_gradient(operator)));
+        if let Trained::Adapters { rank } = self.case.workload.trained {
+            operators.extend(adapter_operators(architecture, kind, phase, shard, rank));
+        }
+        self.compute(&operators)
+    }
+
+    /// Inputs of linear layers are kept in the format of the multiplication
     /// (DeepSeek-V3 section 3.3.3, Transformer Engine).
     fn policy(&self, recompute: Recompute) -> ActivationPolicy {
         let narrow = self.format.bits() < 16;
@@ -241,8 +257,9 @@ impl Spread<'_> {
         };
         ActivationPolicy {
             recompute,
-            flash: true,
+            flash: self.case.software.fused_attention,
             linear_inputs,
+            regather: self.exchange != TensorExchange::SequenceKept,
         }
     }
 
@@ -252,7 +269,7 @@ impl Spread<'_> {
     /// latents, which are narrower. The backward pass gathers the inputs once more, which hides
     /// behind the data gradients (same section).
     fn tensor(&self, kind: &LayerKind) -> Seconds {
-        let hidden = self.case.architecture.hidden;
+        let hidden = self.architecture.hidden;
         let gathered = match &kind.attention {
             Attention::Grouped { .. } => hidden,
             Attention::Latent {
@@ -274,18 +291,26 @@ impl Spread<'_> {
         }
     }
 
+    /// Gathering a block's input; without sequence parallelism every chip has it.
     fn gather(&self, width: u64) -> Seconds {
+        if !self.exchange.splits_sequence() {
+            return Seconds::ZERO;
+        }
         let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
         self.case
             .fabric
             .all_gather(Group::adjacent(self.shard.tp), bytes)
     }
 
+    /// Summing a block's output: scattered, or on every chip without sequence parallelism.
     fn scatter(&self, width: u64) -> Seconds {
         let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
-        self.case
-            .fabric
-            .reduce_scatter(Group::adjacent(self.shard.tp), bytes)
+        let group = Group::adjacent(self.shard.tp);
+        if self.exchange.splits_sequence() {
+            self.case.fabric.reduce_scatter(group, bytes)
+        } else {
+            self.case.fabric.all_reduce(group, bytes)
+        }
     }
 
     /// Dispatch and combine: (forward, backward). Tokens go out in the format of the
@@ -298,7 +323,7 @@ impl Spread<'_> {
         else {
             return (Seconds::ZERO, Seconds::ZERO);
         };
-        let hidden = self.case.architecture.hidden;
+        let hidden = self.architecture.hidden;
         let once = |format: NumberFormat| {
             let dispatch = Dispatch {
                 tokens: self.rows() / self.shard.tp as f64 * self.shard.imbalance,
@@ -306,38 +331,71 @@ impl Spread<'_> {
                 top_k: *top_k,
                 groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
             };
-            self.case
-                .fabric
-                .dispatch(Group::adjacent(self.shard.ep), dispatch)
+            let ranks = Group {
+                size: self.shard.ep,
+                stride: self.shard.etp,
+            };
+            self.case.fabric.dispatch(ranks, dispatch) + self.expert_tensor(*top_k, format)
         };
         let wide = once(NumberFormat::Bf16);
         (once(self.format) + wide, wide + wide)
     }
 
-    /// Passing keys and values around the context-parallel ring: c - 1 hops forward, twice as
-    /// much backward (Ring Attention; Megatron-LM `context_parallel.md`).
-    fn context(&self, attention: &Attention) -> Seconds {
-        let cp = self.shard.cp;
-        if cp == 1 {
+    /// Chips that share experts gather each other's tokens before them (behind them the same bytes
+    /// are summed): the copies that dispatch brought, or without dispatch each token once.
+    fn expert_tensor(&self, top_k: u64, format: NumberFormat) -> Seconds {
+        let etp = self.shard.etp;
+        if etp == 1 {
             return Seconds::ZERO;
         }
-        let heads = match attention {
-            Attention::Grouped { kv_heads, .. } => {
-                (*kv_heads as f64 / self.shard.tp as f64).max(1.0)
-            }
-            Attention::Latent { heads, .. } => *heads as f64 / self.shard.tp as f64,
-        };
+        let copies = if self.shard.ep > 1 { top_k as f64 } else { 1.0 };
+        let tokens = self.rows() * copies * self.shard.imbalance;
+        let bytes = Dispatch::token_bytes(self.architecture.hidden, format) * tokens;
+        self.case.fabric.all_gather(Group::adjacent(etp), bytes)
+    }
+
+    /// Context-parallel traffic: (forward, backward).
+    ///
+    /// Ring: c - 1 hops of a chunk of keys and values forward; backward keys and values again and
+    /// their gradients (Ring Attention; Megatron-LM `context_parallel.md`). All-gather: keys and
+    /// values of the sequence gathered forward and backward, gradients scattered (Llama 3 report
+    /// section 3.3.2). All-to-all: queries, keys and values in, outputs back; the same gradients
+    /// backward (`DeepSpeed` Ulysses).
+    fn context(&self, attention: &Attention) -> (Seconds, Seconds) {
+        let cp = self.shard.cp;
+        if cp == 1 {
+            return (Seconds::ZERO, Seconds::ZERO);
+        }
+        let tp = self.shard.tp as f64;
+        let kv_heads = (attention.kv_heads() as f64 / tp).max(1.0);
+        let heads = attention.heads() as f64 / tp;
         let (qk, value) = attention.head_widths();
-        let chunk = Bytes::new(self.rows() * heads * (qk + value) as f64 * WEIGHT_BYTES);
+        let keys = Bytes::new(self.rows() * kv_heads * (qk + value) as f64 * WEIGHT_BYTES);
+        let queries = Bytes::new(self.rows() * heads * (qk + value) as f64 * WEIGHT_BYTES);
         let ring = Group {
             size: cp,
             stride: self.shard.tp,
         };
-        self.case.fabric.send(ring, chunk) * (cp - 1) as f64
+        let fabric = self.case.fabric;
+        match self.context {
+            ContextExchange::Ring => {
+                let hops = fabric.send(ring, keys) * (cp - 1) as f64;
+                (hops, hops * 2.0)
+            }
+            ContextExchange::AllGather => {
+                let all = keys * cp as f64;
+                let gather = fabric.all_gather(ring, all);
+                (gather, gather + fabric.reduce_scatter(ring, all))
+            }
+            ContextExchange::AllToAll => {
+                let once = fabric.all_to_all(ring, keys + queries);
+                (once, once)
+            }
+        }
     }
 
     fn ends(&self) -> Ends {
-        let architecture = self.case.architecture;
+        let architecture = self.architecture;
         let (forward, backward) = (self.forward(), self.backward());
         let sequence = self.case.workload.sequence as f64;
         let table = (architecture.vocabulary * architecture.hidden) as f64 / self.shard.tp as f64;
@@ -365,7 +423,10 @@ impl Spread<'_> {
             ),
             ..Ends::default()
         };
-        let head = self.compute(&head_operators(architecture, backward, &self.shard));
+        let frozen = !self.case.workload.trains_weights();
+        let mut operators = head_operators(architecture, backward, &self.shard);
+        operators.retain(|operator| !(frozen && is_weight_gradient(operator)));
+        let head = self.compute(&operators);
         ends.last.0 = self
             .compute(&head_operators(architecture, forward, &self.shard))
             .parts;
@@ -387,7 +448,7 @@ impl Spread<'_> {
 
     /// Multi-token-prediction modules, on the last stage.
     fn add_predictions(&self, ends: &mut Ends, kind: usize) {
-        let architecture = self.case.architecture;
+        let architecture = self.architecture;
         let modules = architecture.mtp_layers as f64;
         let forward = self.compute(&mtp_operators(architecture, self.forward(), &self.shard));
         let backward = self.compute(&mtp_operators(architecture, self.backward(), &self.shard));
@@ -421,171 +482,23 @@ impl Spread<'_> {
     }
 }
 
-impl LayerTable {
-    /// The layers under one choice of recomputation and overlap.
-    pub(crate) fn variant(&self, plan: &Plan) -> Variant {
-        let mut variant = Variant {
-            forward: Vec::with_capacity(self.layers.len()),
-            backward: Vec::with_capacity(self.layers.len()),
-            weight_gradient: Vec::with_capacity(self.layers.len()),
-            totals: Vec::with_capacity(self.layers.len()),
-            activations: Vec::with_capacity(self.layers.len()),
-            working_set: Bytes::ZERO,
-        };
-        for layer in &self.layers {
-            let (forward, backward) = layer.passes(plan);
-            variant
-                .totals
-                .push((forward.total() + backward.total()).get());
-            variant.forward.push(forward);
-            variant.backward.push(backward);
-            variant.weight_gradient.push(layer.weight_gradient);
-            variant
-                .activations
-                .push(layer.activations[plan.recompute as usize]);
-            variant.working_set = variant
-                .working_set
-                .max(layer.activations[Recompute::None as usize]);
+const fn is_weight_gradient(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Gemm {
+            pass: GemmPass::WeightGradient,
+            ..
         }
-        variant
-    }
+    )
 }
 
-impl LayerBase {
-    /// Forward and backward of one layer with what stays exposed of its communication.
-    ///
-    /// Only compute covers, and each second of it once: what hides tensor- or context-parallel
-    /// traffic does not hide expert traffic too.
-    fn passes(&self, plan: &Plan) -> (Parts, Parts) {
-        let (mut forward, mut backward) = (self.forward, self.backward);
-        let full = if plan.recompute == Recompute::Full {
-            1.0
-        } else {
-            0.0
-        };
-        backward.put(Part::Recompute, self.again[plan.recompute as usize]);
-        let compute = forward.sum_of(&COMPUTE) + backward.sum_of(&COMPUTE);
-        let mut covering = self.add_tensor(plan, &mut forward, 1.0);
-        covering += self.add_tensor(plan, &mut backward, 1.0 + full);
-        covering += add_hidden(Part::ContextParallel, self.context, &mut forward);
-        covering += add_hidden(
-            Part::ContextParallel,
-            self.context * (2.0 + full),
-            &mut backward,
-        );
-        let traffic = (
-            self.expert_forward,
-            self.expert_backward + self.expert_forward * full,
-        );
-        if plan.overlap_ep {
-            let cover = (compute - covering).max(Seconds::ZERO);
-            add_overlapped_experts(traffic, cover, &mut forward, &mut backward);
-        } else {
-            forward.put(Part::ExpertParallel, traffic.0);
-            backward.put(Part::ExpertParallel, traffic.1);
-        }
-        (forward, backward)
-    }
-
-    /// Tensor-parallel traffic of one pass, `times` over; what of it is hidden. Overlapped, all but
-    /// a share hides behind the multiplications, which lose the processors that it takes meanwhile.
-    fn add_tensor(&self, plan: &Plan, pass: &mut Parts, times: f64) -> Seconds {
-        let traffic = self.tensor * times;
-        if !plan.overlap_tp {
-            pass.put(Part::TensorParallel, traffic);
-            return Seconds::ZERO;
-        }
-        let hidden = (traffic * (1.0 - TENSOR_EXPOSED)).min(pass.get(Part::Gemm));
-        pass.put(Part::TensorParallel, traffic - hidden);
-        pass.put(Part::Gemm, hidden * TENSOR_PROCESSORS);
-        hidden
-    }
-}
-
-/// Traffic of a pass that runs under its attention; what of it is hidden.
-fn add_hidden(part: Part, traffic: Seconds, pass: &mut Parts) -> Seconds {
-    let hidden = traffic.min(pass.get(Part::Attention));
-    pass.put(part, traffic - hidden);
-    hidden
-}
-
-/// Expert traffic under the compute of another micro-batch: forward and backward of a pair of
-/// micro-batches run together (DeepSeek-V3 section 3.2.1), so that the traffic of both passes
-/// hides behind the compute of both; the compute loses the processors that the traffic takes.
-fn add_overlapped_experts(
-    traffic: (Seconds, Seconds),
-    cover: Seconds,
-    forward: &mut Parts,
-    backward: &mut Parts,
-) {
-    let all = traffic.0 + traffic.1;
-    let hidden = all.min(cover);
-    let exposed = all - hidden;
-    let lost = hidden * EXPERT_PROCESSORS;
-    let share = if all > Seconds::ZERO {
-        traffic.0 / all
-    } else {
-        0.0
-    };
-    forward.put(Part::ExpertParallel, (exposed + lost) * share);
-    backward.put(Part::ExpertParallel, (exposed + lost) * (1.0 - share));
-}
-
-impl Variant {
-    /// Forward, backward and, of the backward, weight gradients of a stage for one micro-batch.
-    pub(crate) fn stage(&self, table: &LayerTable, stage: &Stage) -> (Parts, Parts, Seconds) {
-        let (mut forward, mut backward) = (Parts::default(), Parts::default());
-        let mut gradient = Seconds::ZERO;
-        for (kind, &count) in stage.counts.iter().take(self.totals.len()).enumerate() {
-            if count > 0 {
-                let count = f64::from(count);
-                forward += self.forward[kind] * count;
-                backward += self.backward[kind] * count;
-                gradient += self.weight_gradient[kind] * count;
-            }
-        }
-        if stage.first {
-            forward += table.ends.first.0;
-            backward += table.ends.first.1;
-        }
-        if stage.last {
-            forward += table.ends.last.0;
-            backward += table.ends.last.1;
-            gradient += table.ends.last_gradient;
-        }
-        (forward, backward, gradient)
-    }
-
-    /// Forward and backward of the slowest stage for one micro-batch.
-    pub(crate) fn slowest(&self, table: &LayerTable, stages: &[Stage]) -> Seconds {
-        let mut slowest = 0.0_f64;
-        for stage in stages {
-            let mut total: f64 = stage
-                .counts
-                .iter()
-                .zip(&self.totals)
-                .map(|(count, total)| f64::from(*count) * total)
-                .sum();
-            if stage.first {
-                total += (table.ends.first.0.total() + table.ends.first.1.total()).get();
-            }
-            if stage.last {
-                total += (table.ends.last.0.total() + table.ends.last.1.total()).get();
-            }
-            slowest = slowest.max(total);
-        }
-        Seconds::new(slowest)
-    }
-
-    /// Forward and backward of the whole model for one micro-batch.
-    pub(crate) fn whole(&self, table: &LayerTable, layers: &[usize]) -> Seconds {
-        let (first, last) = (&table.ends.first, &table.ends.last);
-        let ends = first.0.total() + first.1.total() + last.0.total() + last.1.total();
-        let layers: f64 = layers
-            .iter()
-            .filter_map(|kind| self.totals.get(*kind))
-            .sum();
-        ends + Seconds::new(layers)
+/// The part of a step that a class of kernels belongs to.
+const fn part_of(class: KernelClass) -> Part {
+    match class {
+        KernelClass::Gemm => Part::Gemm,
+        KernelClass::GroupedGemm => Part::ExpertGemm,
+        KernelClass::Prefill | KernelClass::Decode => Part::Attention,
+        KernelClass::Stream => Part::Elementwise,
     }
 }
 
@@ -599,17 +512,10 @@ impl LayerTable {
             parts
         };
         let layer = LayerBase {
-            dense_parameters: 0.0,
-            expert_parameters: 0.0,
             forward: time(forward),
             backward: time(input_gradient + weight_gradient),
             weight_gradient: Seconds::new(weight_gradient),
-            again: [Seconds::ZERO; Recompute::ALL.len()],
-            tensor: Seconds::ZERO,
-            expert_forward: Seconds::ZERO,
-            expert_backward: Seconds::ZERO,
-            context: Seconds::ZERO,
-            activations: [Bytes::ZERO; Recompute::ALL.len()],
+            ..LayerBase::default()
         };
         Self {
             layers: vec![layer],

@@ -3,20 +3,22 @@
 use chokepoint_model::Recompute;
 use chokepoint_units::Bytes;
 
-use crate::layer::{LayerTable, Variant};
+use crate::layer::LayerTable;
+use crate::pipeline::head_share;
 use crate::stage::Stage;
-use crate::{Case, Plan};
+use crate::variant::Variant;
+use crate::{Case, Plan, Sharding};
 
 /// Share of the memory that allocator fragmentation, communication buffers and the runtime leave
 /// to a job (SimuMax `mem_factor`, validated on A100 and B200 to 0.5 to 1.4%).
 const USABLE_SHARE: f64 = 0.94;
 
-/// Bytes of a weight in the precision in which gradients are accumulated: FP32 (Megatron-LM
-/// default; DeepSeek-V3 section 3.3.3).
-pub(crate) const GRADIENT_BYTES: f64 = 4.0;
-
 /// Bytes of a 16-bit weight.
 pub(crate) const WEIGHT_BYTES: f64 = 2.0;
+
+/// Layers whose weights, or kept activations, lie on the chip at once while others are gathered or
+/// in the host's memory: the one computed and the one on its way.
+const LAYERS_AT_ONCE: f64 = 2.0;
 
 /// Memory of one chip of the fullest stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +37,26 @@ pub struct MemoryTable {
     pub usable: Bytes,
     /// The fullest stage, from 0.
     pub stage: u64,
+}
+
+/// Parameters on one chip of a stage.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Held {
+    pub dense: f64,
+    pub expert: f64,
+    /// Of the largest layer.
+    pub layer: f64,
+}
+
+impl Held {
+    /// Parameters whose state one chip keeps when a plan shards at least as far as `from`.
+    pub(crate) fn state(&self, plan: &Plan, from: Sharding) -> f64 {
+        if plan.sharding < from {
+            return self.dense + self.expert;
+        }
+        let shards = |replicas| plan.shards(replicas) as f64;
+        self.dense / shards(plan.replicas()) + self.expert / shards(plan.expert_replicas())
+    }
 }
 
 /// Memory of the fullest stage.
@@ -56,12 +78,13 @@ pub(crate) fn memory(
     };
     let micro_batches = plan.micro_batches(case.workload.global_batch);
     for (index, stage) in stages.iter().enumerate() {
-        let states = states(case, plan, table, stages, index);
-        let mut kept = activations(table, variant, stage);
+        let [weights, gradients, optimizer] =
+            states(case, plan, parameters(plan, table, stages, index));
+        let (mut kept, mut once) = activations(plan, table, variant, stage);
         if plan.schedule.copies() > 1 {
-            let mirror = stages.len() - 1 - index;
-            let other = activations(table, variant, &stages[mirror]);
-            kept = ((kept.0 + other.0) * 0.5, kept.1.max(other.1));
+            let other = activations(plan, table, variant, &stages[stages.len() - 1 - index]);
+            kept = (kept + other.0) * 0.5;
+            once = once.max(other.1);
         }
         let in_flight = in_flight(plan, index as u64, micro_batches);
         let working = if plan.recompute == Recompute::Full {
@@ -69,13 +92,18 @@ pub(crate) fn memory(
         } else {
             Bytes::ZERO
         };
-        let activations = kept.0 * in_flight + kept.1 + working;
-        let total = states.0 + states.1 + states.2 + activations;
+        let mut held = kept * in_flight;
+        if plan.offload.activations {
+            let one = kept / f64::from(stage.layers().max(1));
+            held = held.min(one * LAYERS_AT_ONCE);
+        }
+        let activations = held + once + working;
+        let total = weights + gradients + optimizer + activations;
         if total > fullest.total {
             fullest = MemoryTable {
-                weights: states.0,
-                gradients: states.1,
-                optimizer: states.2,
+                weights,
+                gradients,
+                optimizer,
                 activations,
                 total,
                 usable: fullest.usable,
@@ -86,31 +114,29 @@ pub(crate) fn memory(
     fullest
 }
 
-/// Parameters on one chip of a stage: (dense, expert).
-pub(crate) fn parameters(
-    plan: &Plan,
-    table: &LayerTable,
-    stages: &[Stage],
-    index: usize,
-) -> (f64, f64) {
-    let mut held = (0.0, 0.0);
+/// Parameters on one chip of a stage.
+pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], index: usize) -> Held {
+    let mut held = Held::default();
     let mut add = |index: usize| {
         let Some(stage) = stages.get(index) else {
             return;
         };
         for (count, layer) in stage.counts.iter().zip(&table.layers) {
-            held.0 += f64::from(*count) * layer.dense_parameters;
-            held.1 += f64::from(*count) * layer.expert_parameters;
+            held.dense += f64::from(*count) * layer.dense_parameters;
+            held.expert += f64::from(*count) * layer.expert_parameters;
+            held.layer = held
+                .layer
+                .max(layer.dense_parameters + layer.expert_parameters);
         }
         if stage.first {
-            held.0 += table.ends.first_parameters;
+            held.dense += table.ends.first_parameters;
         }
+        held.dense += table.ends.last_parameters * head_share(plan, stage);
         if stage.last {
-            held.0 += table.ends.last_parameters;
             if table.tied && stage.first {
-                held.0 -= table.tied_parameters;
+                held.dense -= table.tied_parameters;
             }
-            held.1 += table.ends.last_expert_parameters;
+            held.expert += table.ends.last_expert_parameters;
         }
     };
     add(index);
@@ -121,32 +147,50 @@ pub(crate) fn parameters(
 }
 
 /// Weights, gradients and optimizer state of one chip.
-fn states(
-    case: &Case,
-    plan: &Plan,
-    table: &LayerTable,
-    stages: &[Stage],
-    index: usize,
-) -> (Bytes, Bytes, Bytes) {
-    let (dense, expert) = parameters(plan, table, stages, index);
-    let all = dense + expert;
+///
+/// Bytes a parameter with Y parameters on N chips that hold the same: 2Y + gY + kY without
+/// sharding; optimizer sharded 2Y + gY + kY/N; gradients too 2Y + (g + k)Y/N; weights too
+/// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12 or
+/// 8). Frozen weights have neither gradients nor state.
+fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
     let copies = if plan.format.bits() < 16 {
         plan.format.stored_bytes()
     } else {
         0.0
     };
-    let state = case.workload.optimizer.bytes_per_parameter();
-    let dense_shards = (plan.schedule.copies() * plan.dp * plan.cp) as f64;
-    let expert_shards = dense_shards * plan.tp as f64 / plan.ep as f64;
-    (
-        Bytes::new(all * (WEIGHT_BYTES + copies)),
-        Bytes::new(all * GRADIENT_BYTES),
-        Bytes::new(state * (dense / dense_shards + expert / expert_shards)),
-    )
+    let gathered = LAYERS_AT_ONCE * held.layer * WEIGHT_BYTES;
+    let all = held.dense + held.expert;
+    let weights = if plan.offload.weights {
+        gathered
+    } else {
+        let own = held.state(plan, Sharding::Parameters) * WEIGHT_BYTES;
+        let passing = if plan.sharding == Sharding::Parameters {
+            gathered.min(all * WEIGHT_BYTES)
+        } else {
+            all * copies
+        };
+        own + passing
+    };
+    let trained = if case.workload.trains_weights() {
+        1.0
+    } else {
+        0.0
+    };
+    let gradients = held.state(plan, Sharding::Gradients) * case.workload.gradient_bytes();
+    let state = if plan.offload.optimizer {
+        0.0
+    } else {
+        held.state(plan, Sharding::Optimizer) * case.workload.optimizer.bytes_per_parameter()
+    };
+    [
+        Bytes::new(weights),
+        Bytes::new(gradients * trained),
+        Bytes::new(state * trained),
+    ]
 }
 
-/// Activations of one micro-batch on a stage: (kept until its backward, needed once).
-fn activations(table: &LayerTable, variant: &Variant, stage: &Stage) -> (Bytes, Bytes) {
+/// Activations of one micro-batch on a stage that are kept until its backward.
+pub(crate) fn kept(table: &LayerTable, variant: &Variant, stage: &Stage) -> Bytes {
     let mut kept = Bytes::ZERO;
     for (count, layer) in stage.counts.iter().zip(&variant.activations) {
         kept += *layer * f64::from(*count);
@@ -154,20 +198,28 @@ fn activations(table: &LayerTable, variant: &Variant, stage: &Stage) -> (Bytes, 
     if stage.first {
         kept += table.ends.first_activations;
     }
-    let once = if stage.last {
-        table.ends.last_activations
-    } else {
-        Bytes::ZERO
-    };
-    (kept, once)
+    kept
 }
 
-/// Micro-batches whose activations a stage holds at its fullest: the schedule's, and one more
-/// where expert traffic runs under another micro-batch in a schedule that has no pairs of its own.
+/// Activations of one micro-batch on a stage: (kept until its backward, needed once).
+fn activations(
+    plan: &Plan,
+    table: &LayerTable,
+    variant: &Variant,
+    stage: &Stage,
+) -> (Bytes, Bytes) {
+    let once = table.ends.last_activations * head_share(plan, stage);
+    (kept(table, variant, stage), once)
+}
+
+/// Micro-batches whose activations a stage holds at its fullest: the schedule's, one more where
+/// expert traffic runs under another micro-batch in a schedule that has no pairs of its own, and
+/// one more where the vocabulary is split, whose sums are awaited (Yeung et al. 2024).
 fn in_flight(plan: &Plan, rank: u64, micro_batches: u64) -> f64 {
     let held = plan
         .schedule
         .in_flight(plan.pp, plan.vp, rank, micro_batches);
     let overlapped = plan.overlap_ep && !plan.schedule.pairs();
-    (held + f64::from(u8::from(overlapped))).min(micro_batches as f64)
+    let more = u8::from(overlapped) + u8::from(plan.split_vocabulary);
+    (held + f64::from(more)).min(micro_batches as f64)
 }

@@ -7,17 +7,22 @@ use chokepoint_units::NumberFormat;
 
 use crate::schedule::ScheduleError;
 use crate::stage::MAX_KINDS;
-use crate::{Case, Schedule};
+use crate::{
+    Case, ContextExchange, Offload, Placement, Schedule, Sharding, TensorExchange, TensorOverlap,
+};
 
 /// How a training run is spread over chips.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// Tensor parallelism, with sequence parallelism.
+    /// Tensor parallelism.
     pub tp: u64,
     /// Context parallelism.
     pub cp: u64,
-    /// Expert parallelism; lies within tensor x context x data parallelism, experts are whole.
+    /// Expert parallelism; lies, with expert tensor parallelism, within tensor x context x data
+    /// parallelism.
     pub ep: u64,
+    /// Expert tensor parallelism: chips that share each routed expert.
+    pub etp: u64,
     /// Pipeline stages.
     pub pp: u64,
     /// Virtual stages of each pipeline rank.
@@ -32,10 +37,29 @@ pub struct Plan {
     pub schedule: Schedule,
     /// Number format of the linear layers.
     pub format: NumberFormat,
-    /// Tensor-parallel traffic runs under the matrix multiplications beside it.
-    pub overlap_tp: bool,
+    /// What tensor-parallel chips exchange.
+    pub tensor: TensorExchange,
+    /// Tensor-parallel traffic under the matrix multiplications beside it.
+    pub overlap_tp: TensorOverlap,
+    /// How context-parallel chips see each other's keys and values.
+    pub context: ContextExchange,
     /// Expert traffic runs under the compute of another micro-batch.
     pub overlap_ep: bool,
+    /// What data-parallel chips split among them.
+    pub sharding: Sharding,
+    /// Chips among which that is split; 0 for all that hold the same weights. Fewer keep copies
+    /// (hybrid sharding, HSDP).
+    pub shard: u64,
+    /// Gradients are reduced and weights gathered under compute.
+    pub overlap_dp: bool,
+    /// What waits in the host's memory.
+    pub offload: Offload,
+    /// The vocabulary head is split over all pipeline stages (Yeung et al. 2024,
+    /// arXiv 2411.05288) instead of lying on the last.
+    pub split_vocabulary: bool,
+    /// Layers are dealt out so that the slowest stage is as fast as can be, heads counted, instead
+    /// of evenly.
+    pub balanced: bool,
 }
 
 /// Why a plan makes no sense for a case, whatever its memory.
@@ -51,8 +75,10 @@ pub enum PlanError {
     Heads,
     /// Experts are not a multiple of expert parallelism, or the model has none.
     Experts,
-    /// Expert parallelism does not divide tensor x context x data parallelism.
+    /// Expert (x expert tensor) parallelism does not divide tensor x context x data parallelism.
     ExpertGroup,
+    /// Expert tensor parallelism is neither 1 nor tensor parallelism.
+    ExpertTensor,
     /// More pipeline chunks than layers.
     TooFewLayers,
     /// The sequence is not a multiple of context x tensor parallelism, which split it.
@@ -61,6 +87,15 @@ pub enum PlanError {
     Overlap,
     /// The schedule does not go with the pipeline.
     Schedule(ScheduleError),
+    /// Hybrid sharding needs groups that divide the chips with the same weights.
+    Shard,
+    /// All-to-all context parallelism has more ranks than key-value heads.
+    ContextHeads,
+    /// Nothing to keep in the host's memory where activations are recomputed in full, or the chip
+    /// has no known host link.
+    Offload,
+    /// Splitting the vocabulary or balancing layers needs a pipeline of one chunk a rank.
+    Split,
 }
 
 impl fmt::Display for PlanError {
@@ -71,13 +106,20 @@ impl fmt::Display for PlanError {
             Self::TooManyChips => "tp x cp x pp x dp exceeds the chips",
             Self::Heads => "tp does not divide the attention heads",
             Self::Experts => "ep does not divide the routed experts",
-            Self::ExpertGroup => "ep does not divide tp x cp x dp",
+            Self::ExpertGroup => "ep x etp does not divide tp x cp x dp",
+            Self::ExpertTensor => "etp is neither 1 nor tp",
             Self::TooFewLayers => "pp x vp exceeds the layers",
             Self::Sequence => "cp x tp does not divide the sequence",
             Self::Overlap => {
                 "overlap_ep needs at least two micro-batches, and no full recomputation"
             }
             Self::Schedule(error) => return error.fmt(f),
+            Self::Shard => "shard does not divide cp x dp",
+            Self::ContextHeads => "cp exceeds the key-value heads that all-to-all splits",
+            Self::Offload => {
+                "offload needs a host link whose bandwidth is known, and activations that are kept"
+            }
+            Self::Split => "split-vocabulary and balanced need vp = 1 and cyclic stages",
         })
     }
 }
@@ -90,6 +132,7 @@ impl Plan {
             tp: 1,
             cp: 1,
             ep: 1,
+            etp: 1,
             pp: 1,
             vp: 1,
             dp: 1,
@@ -97,8 +140,38 @@ impl Plan {
             recompute: Recompute::None,
             schedule: Schedule::OneForwardOneBackward,
             format,
-            overlap_tp: false,
+            tensor: TensorExchange::Sequence,
+            overlap_tp: TensorOverlap::None,
+            context: ContextExchange::Ring,
             overlap_ep: false,
+            sharding: Sharding::Optimizer,
+            shard: 0,
+            overlap_dp: true,
+            offload: Offload::NONE,
+            split_vocabulary: false,
+            balanced: false,
+        }
+    }
+
+    /// Chips that hold the same dense weights, both copies of a bidirectional pipeline counted.
+    #[must_use]
+    pub const fn replicas(&self) -> u64 {
+        self.schedule.copies() * self.dp * self.cp
+    }
+
+    /// Chips that hold the same routed experts.
+    #[must_use]
+    pub const fn expert_replicas(&self) -> u64 {
+        let replicas = self.replicas() * self.tp / (self.ep * self.etp);
+        if replicas == 0 { 1 } else { replicas }
+    }
+
+    /// Of a number of chips with the same weights, those among which state is split.
+    pub(crate) fn shards(&self, replicas: u64) -> u64 {
+        if self.shard == 0 {
+            replicas
+        } else {
+            self.shard.min(replicas)
         }
     }
 
@@ -126,6 +199,7 @@ impl Plan {
             self.tp,
             self.cp,
             self.ep,
+            self.etp,
             self.pp,
             self.vp,
             self.dp,
@@ -137,6 +211,25 @@ impl Plan {
         if self.chips() > case.chips {
             return Err(PlanError::TooManyChips);
         }
+        self.check_spread(case)?;
+        if !(self.tp * self.cp * self.dp).is_multiple_of(self.ep * self.etp) {
+            return Err(PlanError::ExpertGroup);
+        }
+        if self.pp * self.vp > case.architecture.layers.len() as u64 {
+            return Err(PlanError::TooFewLayers);
+        }
+        let micro_batches = self.micro_batches(case.workload.global_batch);
+        if self.overlap_ep && (micro_batches < 2 || self.recompute == Recompute::Full) {
+            return Err(PlanError::Overlap);
+        }
+        self.check_techniques(case)?;
+        self.schedule
+            .check(self.pp, self.vp, micro_batches)
+            .map_err(PlanError::Schedule)
+    }
+
+    /// Whether a layer can be spread as the plan says, whatever the pipeline.
+    pub(crate) fn check_spread(&self, case: &Case) -> Result<(), PlanError> {
         let architecture = case.architecture;
         if architecture.kinds.len() > MAX_KINDS {
             return Err(PlanError::TooManyKinds);
@@ -155,11 +248,8 @@ impl Plan {
         {
             return Err(PlanError::Experts);
         }
-        if !(self.tp * self.cp * self.dp).is_multiple_of(self.ep) {
-            return Err(PlanError::ExpertGroup);
-        }
-        if self.pp * self.vp > architecture.layers.len() as u64 {
-            return Err(PlanError::TooFewLayers);
+        if self.etp > 1 && (self.etp != self.tp || architecture.experts().is_none()) {
+            return Err(PlanError::ExpertTensor);
         }
         if !case
             .workload
@@ -168,41 +258,31 @@ impl Plan {
         {
             return Err(PlanError::Sequence);
         }
-        let micro_batches = self.micro_batches(case.workload.global_batch);
-        if self.overlap_ep && (micro_batches < 2 || self.recompute == Recompute::Full) {
-            return Err(PlanError::Overlap);
-        }
-        self.schedule
-            .check(self.pp, self.vp, micro_batches)
-            .map_err(PlanError::Schedule)
+        Ok(())
     }
-}
 
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tp={} pp={}", self.tp, self.pp)?;
-        if self.vp > 1 {
-            write!(f, " vp={}", self.vp)?;
+    pub(crate) fn check_techniques(&self, case: &Case) -> Result<(), PlanError> {
+        if self.shard > 0 && !(self.dp * self.cp).is_multiple_of(self.shard) {
+            return Err(PlanError::Shard);
         }
-        write!(f, " dp={}", self.dp)?;
-        if self.cp > 1 {
-            write!(f, " cp={}", self.cp)?;
+        let heads = case
+            .architecture
+            .kinds
+            .iter()
+            .map(|kind| kind.attention.kv_heads() / self.tp)
+            .min()
+            .unwrap_or(1);
+        if self.cp > 1 && self.context == ContextExchange::AllToAll && self.cp > heads.max(1) {
+            return Err(PlanError::ContextHeads);
         }
-        if self.ep > 1 {
-            write!(f, " ep={}", self.ep)?;
+        let recomputed = self.offload.activations && self.recompute == Recompute::Full;
+        if self.offload.any() && (case.chip.host.is_none() || recomputed) {
+            return Err(PlanError::Offload);
         }
-        write!(f, " mbs={} {}", self.micro_batch, self.format)?;
-        if self.recompute != Recompute::None {
-            write!(f, " recompute={}", self.recompute.name())?;
+        let cyclic = self.vp == 1 && self.schedule.placement() == Placement::Cyclic;
+        if (self.split_vocabulary || self.balanced) && !(cyclic && self.pp > 1) {
+            return Err(PlanError::Split);
         }
-        if self.schedule != Schedule::OneForwardOneBackward {
-            write!(f, " {}", self.schedule)?;
-        }
-        match (self.overlap_tp, self.overlap_ep) {
-            (true, true) => f.write_str(" overlap=tp+ep"),
-            (true, false) => f.write_str(" overlap=tp"),
-            (false, true) => f.write_str(" overlap=ep"),
-            (false, false) => Ok(()),
-        }
+        Ok(())
     }
 }

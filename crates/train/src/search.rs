@@ -1,61 +1,60 @@
 //! The fastest plan that fits, by exhaustive search with exact pruning.
 //!
-//! The space: tensor, context and expert parallelism, pipeline depth and virtual stages,
-//! micro-batch, recomputation, schedule and overlaps. Data parallelism follows: for each number
-//! of micro-batches the fewest replicas that reach it, and for the fewest micro-batches also as many
-//! replicas as there are chips for (more shards of the optimizer, where memory is short) and as
-//! many as fill whole scale-up domains (collectives without a part-filled one). Counts between
-//! these differ by some millionths of a step and are not tried.
+//! Data parallelism follows from the rest: for each number of micro-batches the fewest replicas
+//! that reach it, and for the fewest micro-batches also as many replicas as there are chips for
+//! (more shards of the state, where memory is short) and as many as fill whole scale-up domains
+//! (collectives without a part-filled one). Counts between these differ by some millionths of a
+//! step and are not tried.
 
-use chokepoint_model::Recompute;
-use chokepoint_units::{NumberFormat, Seconds};
+use chokepoint_units::Seconds;
 
-use crate::evaluate::{predict, step_parts};
-use crate::layer::{LayerTable, Variant, layer_table};
+use crate::evaluate::{plan_stages, predict, rest, step_parts, step_time};
+use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, memory};
-use crate::stage::{Stage, stages};
-use crate::{Case, Placement, Plan, Prediction, Schedule};
-
-/// Largest tensor parallelism; beyond it no published run goes.
-const MOST_TENSOR: u64 = 64;
-/// Shortest share of a sequence worth splitting off for context parallelism, tokens.
-const LEAST_CONTEXT: u64 = 2048;
-/// Largest micro-batch.
-const MOST_MICRO_BATCH: u64 = 8;
-/// Most virtual stages of a rank.
-const MOST_VIRTUAL: u64 = 12;
+use crate::pipeline::{Pipeline, pipeline};
+use crate::stage::{MAX_KINDS, Stage};
+use crate::variant::Variant;
+use crate::{Case, Plan, Prediction, Schedule, Sharding, Space, TensorOverlap};
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchResult {
     /// The fastest plans that fit, each of another layout, fastest first.
     pub plans: Vec<Prediction>,
-    /// Plans whose step time was computed.
+    /// Plans whose step time or memory was computed.
     pub evaluated: u64,
-    /// Plans that a bound or the memory ruled out before.
+    /// Plans that a bound, or a plan that is never slower and never larger, ruled out before.
     pub pruned: u64,
     /// The plan that came nearest to fitting, where none fits.
     pub nearest_miss: Option<(Plan, MemoryTable)>,
 }
 
-/// Searches all plans of a case and keeps the fastest of `kept` different layouts.
+/// Searches what mainstream frameworks run ([`Space::of`]) and keeps the fastest of `kept`
+/// different layouts.
+#[must_use]
+pub fn search(case: &Case, kept: usize) -> SearchResult {
+    search_in(case, &Space::of(case), kept)
+}
+
+/// Searches a space and keeps the fastest of `kept` different layouts.
 ///
 /// Variants (a table of layer costs with a choice of recomputation and overlaps) are visited in
 /// rising order of a lower bound of their step time, so that the search ends at the first whose
 /// bound the plans found already beat.
 #[must_use]
-pub fn search(case: &Case, kept: usize) -> SearchResult {
-    let format = case.chip.best_format(&case.workload.formats);
-    let tables = tables(case, format);
+pub fn search_in(case: &Case, space: &Space, kept: usize) -> SearchResult {
+    let tables = tables(case, space);
     let mut candidates: Vec<Candidate> = tables
         .iter()
         .enumerate()
-        .flat_map(|(index, (plan, table))| candidates(case, index, plan, table))
+        .flat_map(|(index, (plan, table))| candidates(case, space, index, plan, table))
         .collect();
     candidates.sort_by(|a, b| a.least_step.get().total_cmp(&b.least_step.get()));
     let mut finder = Finder {
         case,
+        space,
         kept: kept.max(1),
+        below: (space.shardings.len() * space.data_overlaps.len() * space.offloads.len()) as u64,
         stages: Vec::new(),
         result: SearchResult {
             plans: Vec::new(),
@@ -64,46 +63,97 @@ pub fn search(case: &Case, kept: usize) -> SearchResult {
             nearest_miss: None,
         },
     };
-    for (visited, candidate) in candidates.iter().enumerate() {
-        if candidate.least_step >= finder.worst_kept() {
-            finder.result.pruned += (candidates.len() - visited) as u64;
-            break;
-        }
-        finder.pipelines(
-            candidate.plan,
-            &tables[candidate.table].1,
-            &candidate.variant,
-        );
+    for candidate in &candidates {
+        finder.pipelines(candidate, &tables[candidate.table].1);
     }
     finder.result
 }
 
+/// Plans that trade time for memory: the fastest that fits, then the fastest that needs less, and
+/// so on, at most `points` of them; each is an exact search.
+#[must_use]
+pub fn front(case: &Case, space: &Space, points: usize) -> Vec<Prediction> {
+    let mut chip = case.chip.clone();
+    let mut found = Vec::new();
+    while found.len() < points {
+        let case = Case {
+            chip: &chip,
+            ..*case
+        };
+        let Some(best) = search_in(&case, space, 1).plans.pop() else {
+            break;
+        };
+        // A hundredth less: plans whose memory is all but the same are no choice.
+        chip.capacity = chip.capacity * (0.99 * (best.memory.total / best.memory.usable));
+        found.push(best);
+    }
+    found
+}
+
 /// Layer costs for each way to spread a layer, with a plan that has no pipeline yet.
-fn tables(case: &Case, format: NumberFormat) -> Vec<(Plan, LayerTable)> {
-    let heads = case
-        .architecture
-        .kinds
-        .iter()
-        .map(|kind| kind.attention.heads());
-    let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
+fn tables(case: &Case, space: &Space) -> Vec<(Plan, LayerTable)> {
+    let format = case.chip.best_format(&case.workload.formats);
     let mut tables = Vec::new();
-    for tp in powers_of_two(widest) {
-        for cp in powers_of_two((case.workload.sequence / LEAST_CONTEXT).max(1)) {
-            for ep in expert_degrees(case, tp * cp) {
-                for micro_batch in powers_of_two(MOST_MICRO_BATCH.min(case.workload.global_batch)) {
-                    let plan = Plan {
-                        tp,
-                        cp,
-                        ep,
-                        micro_batch,
-                        ..Plan::one(format)
-                    };
-                    tables.push((plan, layer_table(case, tp, cp, ep, micro_batch, format)));
+    let one = Plan::one(format);
+    for plan in spreads(case, space, one) {
+        tables.push((plan, layer_table(case, &plan)));
+    }
+    tables
+}
+
+/// All ways to spread a layer: degrees inside a pipeline stage, exchanges and micro-batch.
+fn spreads(case: &Case, space: &Space, one: Plan) -> Vec<Plan> {
+    let mut found = Vec::new();
+    for &tp in &space.tensor {
+        for &cp in &space.context {
+            for &ep in &space.expert {
+                for etp in etps(space, tp) {
+                    let group = least_multiple(ep * etp, tp * cp) * tp * cp;
+                    if group > case.chips {
+                        continue;
+                    }
+                    for &micro_batch in &space.micro_batches {
+                        for &tensor in only_with(tp > 1, &space.exchanges) {
+                            for &context in only_with(cp > 1, &space.contexts) {
+                                let plan = Plan {
+                                    tp,
+                                    cp,
+                                    ep,
+                                    etp,
+                                    micro_batch,
+                                    tensor,
+                                    context,
+                                    ..one
+                                };
+                                if plan.check_spread(case).is_ok() {
+                                    found.push(plan);
+                                }
+                            }
+                        }
+                    }
                 }
             }
         }
     }
-    tables
+    found
+}
+
+/// All choices where there is something to choose, else the last, which is the plain one.
+fn only_with<T>(any: bool, choices: &[T]) -> &[T] {
+    let from = if any {
+        0
+    } else {
+        choices.len().saturating_sub(1)
+    };
+    &choices[from..]
+}
+
+fn etps(space: &Space, tp: u64) -> impl Iterator<Item = u64> {
+    space
+        .expert_tensor
+        .iter()
+        .filter(move |split| tp > 1 || !**split)
+        .map(move |split| if *split { tp } else { 1 })
 }
 
 /// A table with a choice of recomputation and overlaps.
@@ -116,13 +166,33 @@ struct Candidate {
     least_step: Seconds,
 }
 
-fn candidates(case: &Case, table: usize, plan: &Plan, costs: &LayerTable) -> Vec<Candidate> {
+fn candidates(
+    case: &Case,
+    space: &Space,
+    table: usize,
+    plan: &Plan,
+    costs: &LayerTable,
+) -> Vec<Candidate> {
     let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
     let spread = micro_batches * (plan.tp * plan.cp) as f64 / case.chips as f64;
+    let layers = layer_counts(case);
     let mut found = Vec::new();
-    for recompute in Recompute::ALL {
-        for overlap_tp in overlaps(plan.tp > 1) {
-            for overlap_ep in overlaps(plan.ep > 1 && recompute != Recompute::Full) {
+    let none = [TensorOverlap::None];
+    let exposed = [false];
+    for &recompute in &space.recompute {
+        let overlaps: &[TensorOverlap] = if plan.tp > 1 {
+            &space.tensor_overlaps
+        } else {
+            &none
+        };
+        for &overlap_tp in overlaps {
+            let hides = plan.ep > 1 && recompute != chokepoint_model::Recompute::Full;
+            let experts: &[bool] = if hides {
+                &space.expert_overlaps
+            } else {
+                &exposed
+            };
+            for &overlap_ep in experts {
                 let plan = Plan {
                     recompute,
                     overlap_tp,
@@ -130,7 +200,7 @@ fn candidates(case: &Case, table: usize, plan: &Plan, costs: &LayerTable) -> Vec
                     ..*plan
                 };
                 let variant = costs.variant(&plan);
-                let least_step = variant.whole(costs, &case.architecture.layers) * spread;
+                let least_step = variant.whole(&layers) * spread;
                 found.push(Candidate {
                     table,
                     plan,
@@ -143,20 +213,15 @@ fn candidates(case: &Case, table: usize, plan: &Plan, costs: &LayerTable) -> Vec
     found
 }
 
-/// 1, 2, 4 ... up to a limit.
-fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
-    std::iter::successors(Some(1_u64), |n| Some(n * 2)).take_while(move |n| *n <= limit)
-}
-
-/// Degrees of expert parallelism: divisors of the experts that enough chips exist for.
-fn expert_degrees(case: &Case, inner: u64) -> Vec<u64> {
-    match case.architecture.experts() {
-        None => vec![1],
-        Some(experts) => (1..=experts)
-            .filter(|ep| experts.is_multiple_of(*ep))
-            .filter(|ep| least_multiple(*ep, inner) * inner <= case.chips)
-            .collect(),
+/// Layers of each kind.
+fn layer_counts(case: &Case) -> [u32; MAX_KINDS] {
+    let mut counts = [0; MAX_KINDS];
+    for &kind in &case.architecture.layers {
+        if let Some(count) = counts.get_mut(kind) {
+            *count += 1;
+        }
     }
+    counts
 }
 
 /// The least data parallelism for which an expert group of a size divides the inner ranks.
@@ -170,62 +235,142 @@ fn gcd(a: u64, b: u64) -> u64 {
 
 struct Finder<'a> {
     case: &'a Case<'a>,
+    space: &'a Space,
     /// How many plans of different layout to keep.
     kept: usize,
-    /// Layers by stage at `slot(pp, vp)`; computed once.
+    /// Choices of sharding, data-parallel overlap and offload for each pipeline.
+    below: u64,
+    /// Evenly dealt stages at `slot`; computed once.
     stages: Vec<Vec<Stage>>,
     result: SearchResult,
 }
 
+/// A candidate's pipeline.
+struct Piped<'a> {
+    plan: Plan,
+    table: &'a LayerTable,
+    variant: &'a Variant,
+    stages: &'a [Stage],
+    pipeline: Pipeline,
+}
+
 impl Finder<'_> {
     /// All pipelines of a candidate.
-    fn pipelines(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) {
+    fn pipelines(&mut self, candidate: &Candidate, table: &LayerTable) {
         let layers = self.case.architecture.layers.len() as u64;
-        let deepest = layers.min(self.case.chips / (plan.tp * plan.cp));
-        for pp in 1..=deepest {
-            if self.hopeless(Plan { pp, ..plan }, table, variant) {
-                self.result.pruned += 1;
+        let inner = candidate.plan.tp * candidate.plan.cp;
+        let unit = least_multiple(candidate.plan.ep * candidate.plan.etp, inner);
+        for &pp in &self.space.pipeline {
+            let most = self.case.chips / (inner * pp) / unit * unit;
+            let exact = self.case.chips.is_multiple_of(inner * pp * unit);
+            if most == 0 || pp > layers || self.space.all_chips && !exact {
                 continue;
             }
-            let most = if pp == 1 {
-                1
-            } else {
-                (layers / pp).min(MOST_VIRTUAL)
+            let plan = Plan {
+                pp,
+                ..candidate.plan
             };
-            for vp in 1..=most {
-                let plan = Plan { pp, vp, ..plan };
-                self.replicas(plan, table, variant);
-                if pp.is_multiple_of(2) && vp == 1 && plan.overlap_ep {
-                    self.replicas(
-                        Plan {
-                            schedule: Schedule::DualPipe,
+            for &schedule in &self.space.schedules {
+                for vp in self.virtual_stages(schedule, pp, layers) {
+                    for balanced in self.balances(schedule, pp, vp) {
+                        let plan = Plan {
+                            schedule,
+                            vp,
+                            balanced,
                             ..plan
-                        },
-                        table,
-                        variant,
-                    );
+                        };
+                        if candidate.least_step >= self.worst_kept() {
+                            self.result.pruned += self.below;
+                        } else if schedule.pairs() && !plan.overlap_ep {
+                            // DualPipe's pairs hide expert traffic or serve for nothing.
+                            self.result.pruned += self.below;
+                        } else {
+                            self.piped(plan, table, &candidate.variant, most, unit);
+                        }
+                    }
                 }
             }
         }
     }
 
-    /// Whether no virtual stages and no data-parallel degree can make a pipeline depth fit.
-    ///
-    /// One virtual stage holds the fewest micro-batches on every rank and the most replicas shard
-    /// the optimizer furthest; uneven layers can make that wrong by less than the margin.
-    fn hopeless(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) -> bool {
-        const MARGIN: f64 = 1.1;
-        let inner = plan.tp * plan.cp;
-        let unit = least_multiple(plan.ep, inner);
-        let dp = self.case.chips / (inner * plan.pp) / unit * unit;
-        if dp == 0 {
-            return true;
+    /// Numbers of virtual stages that a schedule may have.
+    fn virtual_stages(&self, schedule: Schedule, pp: u64, layers: u64) -> Vec<u64> {
+        let most = (layers / pp).min(self.space.most_virtual);
+        match schedule {
+            Schedule::OneForwardOneBackward if pp > 1 => (1..=most)
+                .filter(|vp| !self.space.even_virtual || layers.div_ceil(pp).is_multiple_of(*vp))
+                .collect(),
+            Schedule::ZeroBubbleV | Schedule::DualPipeV if pp > 1 && most >= 2 => vec![2],
+            Schedule::OneForwardOneBackward => vec![1],
+            Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 if pp > 1 => vec![1],
+            Schedule::DualPipe if pp.is_multiple_of(2) => vec![1],
+            _ => Vec::new(),
         }
-        let plan = Plan { dp, ..plan };
-        let slot = self.slot(plan.pp, 1);
-        let memory = memory(self.case, &plan, table, variant, &self.stages[slot]);
-        self.remember_miss(plan, memory);
-        memory.total > memory.usable * MARGIN
+    }
+
+    fn balances(&self, schedule: Schedule, pp: u64, vp: u64) -> Vec<bool> {
+        let cyclic = schedule.placement() == crate::Placement::Cyclic;
+        let can = pp > 1 && vp == 1 && cyclic;
+        let choices = self.space.balanced.iter().copied();
+        choices.filter(|balanced| can || !balanced).collect()
+    }
+
+    fn piped(&mut self, plan: Plan, table: &LayerTable, variant: &Variant, most: u64, unit: u64) {
+        let own;
+        let slot = self.slot(&plan);
+        let stages = if plan.balanced {
+            own = plan_stages(self.case, &plan, variant);
+            own
+        } else {
+            std::mem::take(&mut self.stages[slot])
+        };
+        let piped = Piped {
+            plan,
+            table,
+            variant,
+            stages: &stages,
+            pipeline: pipeline(&plan, variant, &stages),
+        };
+        if self.hopeless(&piped, most) {
+            self.result.pruned += self.below;
+        } else {
+            self.replicas(&piped, most, unit);
+        }
+        if !plan.balanced {
+            self.stages[slot] = stages;
+        }
+    }
+
+    /// Whether no data-parallel degree can make a pipeline fit: the most replicas shard the state
+    /// furthest, with all that the space lets wait in the host's memory.
+    fn hopeless(&mut self, piped: &Piped, dp: u64) -> bool {
+        let plan = Plan {
+            dp,
+            sharding: self
+                .space
+                .shardings
+                .iter()
+                .copied()
+                .max()
+                .unwrap_or(Sharding::Optimizer),
+            ..piped.plan
+        };
+        let mut least: Option<MemoryTable> = None;
+        for &offload in &self.space.offloads {
+            let plan = Plan { offload, ..plan };
+            if plan.check_techniques(self.case).is_err() {
+                continue;
+            }
+            let memory = memory(self.case, &plan, piped.table, piped.variant, piped.stages);
+            if memory.total <= memory.usable {
+                return false;
+            }
+            if least.is_none_or(|known| memory.total < known.total) {
+                least = Some(memory);
+                self.remember_miss(plan, memory);
+            }
+        }
+        true
     }
 
     /// Remembers the plan that came nearest to fitting.
@@ -240,22 +385,15 @@ impl Finder<'_> {
         }
     }
 
-    /// All data-parallel degrees of a plan, fewest micro-batches first, until no further one can
-    /// beat the best known.
-    fn replicas(&mut self, plan: Plan, table: &LayerTable, variant: &Variant) {
-        let case = self.case;
-        let inner = plan.tp * plan.cp;
-        let unit = least_multiple(plan.ep, inner);
-        let most = case.chips / (inner * plan.pp) / unit * unit;
-        if most == 0 {
+    /// All data-parallel degrees of a pipeline, fewest micro-batches first, until no further one
+    /// can beat the best known.
+    fn replicas(&mut self, piped: &Piped, most: u64, unit: u64) {
+        let plan = piped.plan;
+        let sequences = self.case.workload.global_batch.div_ceil(plan.micro_batch);
+        if self.space.all_chips {
+            self.consider(piped, most);
             return;
         }
-        let slot = self.slot(plan.pp, plan.vp);
-        let slowest = match plan.schedule {
-            Schedule::DualPipe => variant.whole(table, &case.architecture.layers) / plan.pp as f64,
-            _ => variant.slowest(table, &self.stages[slot]),
-        };
-        let sequences = case.workload.global_batch.div_ceil(plan.micro_batch);
         let mut micro_batches = sequences.div_ceil(most).max(1);
         let mut first = true;
         loop {
@@ -263,18 +401,19 @@ impl Finder<'_> {
             if fewest > most {
                 return;
             }
-            if slowest * micro_batches as f64 >= self.worst_kept() {
-                self.result.pruned += 1;
+            let busy = Seconds::new(piped.pipeline.slowest.total() * micro_batches as f64);
+            if busy + piped.pipeline.bubble >= self.worst_kept() {
+                self.result.pruned += self.below;
                 return;
             }
-            self.consider(Plan { dp: fewest, ..plan }, table, variant, slot);
+            self.consider(piped, fewest);
             if first {
                 let whole = self.whole_domains(&plan, most, unit);
                 if most > fewest {
-                    self.consider(Plan { dp: most, ..plan }, table, variant, slot);
+                    self.consider(piped, most);
                 }
                 if whole > fewest && whole < most {
-                    self.consider(Plan { dp: whole, ..plan }, table, variant, slot);
+                    self.consider(piped, whole);
                 }
             }
             first = false;
@@ -293,18 +432,20 @@ impl Finder<'_> {
         most / both * both
     }
 
-    fn slot(&mut self, pp: u64, vp: u64) -> usize {
-        let slot = (pp * (MOST_VIRTUAL + 1) + vp) as usize;
+    /// The slot of evenly dealt stages, which are computed on first use.
+    fn slot(&mut self, plan: &Plan) -> usize {
+        let vee = u64::from(plan.schedule.placement() == crate::Placement::Vee);
+        let slot = ((plan.pp * (self.space.most_virtual + 1) + plan.vp) * 2 + vee) as usize;
         if self.stages.len() <= slot {
             self.stages.resize(slot + 1, Vec::new());
         }
-        if self.stages[slot].is_empty() {
-            self.stages[slot] = stages(
+        if self.stages[slot].is_empty() && !plan.balanced {
+            self.stages[slot] = crate::stage::stages(
                 &self.case.architecture.layers,
                 self.case.architecture.mtp_layers,
-                pp,
-                vp,
-                Placement::Cyclic,
+                plan.pp,
+                plan.vp,
+                plan.schedule.placement(),
             );
         }
         slot
@@ -321,23 +462,81 @@ impl Finder<'_> {
             .map_or(Seconds::new(f64::INFINITY), |plan| plan.step)
     }
 
-    fn consider(&mut self, plan: Plan, table: &LayerTable, variant: &Variant, slot: usize) {
+    /// All choices of sharding, overlap and offload of a pipeline with so many replicas.
+    ///
+    /// A later sharding splits more and takes no less time, an offload takes no less than none:
+    /// once a plan without offload fits, those that split as far or further are ruled out, with
+    /// offload or without. A plan that exposes data-parallel traffic is never faster than one that
+    /// does not.
+    fn consider(&mut self, piped: &Piped, dp: u64) {
         let case = self.case;
+        let plan = Plan { dp, ..piped.plan };
         if plan.check(case).is_err() {
-            self.result.pruned += 1;
+            self.result.pruned += self.below;
             return;
         }
-        let stages = &self.stages[slot];
-        let memory = memory(case, &plan, table, variant, stages);
-        if memory.total > memory.usable {
-            self.result.pruned += 1;
-            self.remember_miss(plan, memory);
-            return;
+        let overlap_dp = self.space.data_overlaps.contains(&true);
+        let overlaps = self.space.data_overlaps.len() as u64;
+        let mut shardings: &[Sharding] = &self.space.shardings;
+        for &offload in &self.space.offloads {
+            let left = (self.space.shardings.len() - shardings.len()) as u64;
+            self.result.pruned += left * overlaps;
+            let found = self.shard(
+                piped,
+                &Plan {
+                    offload,
+                    overlap_dp,
+                    ..plan
+                },
+                shardings,
+            );
+            if let (false, Some(fits)) = (offload.any(), found) {
+                shardings = &shardings[..fits];
+            }
         }
-        self.result.evaluated += 1;
-        let parts = step_parts(case, &plan, table, variant, stages);
-        if parts.total() < self.worst_kept() {
-            self.keep(predict(case, &plan, parts, memory));
+    }
+
+    /// The choices of sharding in rising order, up to the first that fits: its place.
+    fn shard(&mut self, piped: &Piped, plan: &Plan, shardings: &[Sharding]) -> Option<usize> {
+        let case = self.case;
+        let overlaps = self.space.data_overlaps.len() as u64;
+        if plan.offload.any() && plan.check_techniques(case).is_err() {
+            self.result.pruned += shardings.len() as u64 * overlaps;
+            return None;
+        }
+        for (at, &sharding) in shardings.iter().enumerate() {
+            let plan = Plan { sharding, ..*plan };
+            let memory = memory(case, &plan, piped.table, piped.variant, piped.stages);
+            self.result.evaluated += 1;
+            self.result.pruned += overlaps - 1;
+            if memory.total > memory.usable {
+                self.remember_miss(plan, memory);
+                continue;
+            }
+            self.time(piped, &plan, memory);
+            // Sharding nothing costs an all-reduce, which may be slower or faster.
+            if sharding != Sharding::None {
+                self.result.pruned += (shardings.len() - at - 1) as u64 * overlaps;
+                return Some(at);
+            }
+        }
+        None
+    }
+
+    /// Computes the time of a plan that fits, and keeps it where it is among the best.
+    fn time(&mut self, piped: &Piped, plan: &Plan, memory: MemoryTable) {
+        let case = self.case;
+        let rest = rest(
+            case,
+            plan,
+            piped.table,
+            piped.variant,
+            piped.stages,
+            &piped.pipeline,
+        );
+        if step_time(case, plan, &piped.pipeline, &rest) < self.worst_kept() {
+            let parts = step_parts(case, plan, piped.table, piped.variant, piped.stages);
+            self.keep(predict(case, plan, parts, memory));
         }
     }
 
@@ -358,9 +557,4 @@ impl Finder<'_> {
         kept.insert(place, found);
         kept.truncate(self.kept);
     }
-}
-
-/// Both settings of an overlap where there is traffic to hide.
-fn overlaps(traffic: bool) -> impl Iterator<Item = bool> {
-    [false, true].into_iter().filter(move |on| traffic || !on)
 }

@@ -56,6 +56,77 @@ pub(crate) fn stages(
     stages
 }
 
+/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, the
+/// embedding's time counted on the first and the head's on the last.
+///
+/// The least time of the slowest stage is found by bisection: a time can be kept when filling the
+/// stages one after the other, each as far as the time allows, places all layers (the linear
+/// partition problem, for which filling greedily is optimal). Every stage holds at least one
+/// layer.
+pub(crate) fn balanced_stages(
+    layers: &[usize],
+    pp: u64,
+    cost: impl Fn(usize) -> f64,
+    embedding: f64,
+    head: f64,
+) -> Vec<Stage> {
+    let costs: Vec<f64> = layers.iter().map(|kind| cost(*kind)).collect();
+    let whole = costs.iter().sum::<f64>() + embedding + head;
+    let (mut low, mut high) = (0.0, whole);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if fill(&costs, pp as usize, middle, embedding, head).is_some() {
+            high = middle;
+        } else {
+            low = middle;
+        }
+    }
+    let sizes = fill(&costs, pp as usize, high, embedding, head).unwrap_or_default();
+    let mut next = 0;
+    let mut stages = Vec::with_capacity(sizes.len());
+    for (index, size) in sizes.iter().enumerate() {
+        let mut stage = Stage {
+            first: index == 0,
+            last: index + 1 == sizes.len(),
+            ..Stage::default()
+        };
+        for &kind in layers.iter().skip(next).take(*size) {
+            if let Some(count) = stage.counts.get_mut(kind) {
+                *count += 1;
+            }
+        }
+        next += size;
+        stages.push(stage);
+    }
+    stages
+}
+
+/// Layers of each stage when none takes longer than a time; absent when they do not fit.
+fn fill(costs: &[f64], pp: usize, longest: f64, embedding: f64, head: f64) -> Option<Vec<usize>> {
+    let mut sizes = Vec::with_capacity(pp);
+    let mut next = 0;
+    for stage in 0..pp {
+        let after = pp - 1 - stage;
+        let mut time = if stage == 0 { embedding } else { 0.0 };
+        if after == 0 {
+            time += head + costs[next..].iter().sum::<f64>();
+            sizes.push(costs.len() - next);
+            return (time <= longest && costs.len() > next).then_some(sizes);
+        }
+        let mut size = 0;
+        while next + after < costs.len() && (time + costs[next] <= longest || size == 0) {
+            time += costs[next];
+            next += 1;
+            size += 1;
+        }
+        if size == 0 || time > longest {
+            return None;
+        }
+        sizes.push(size);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::stages;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What tensor-parallel chips exchange around the blocks of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TensorExchange {
     /// An all-reduce behind each block; norms and residuals are computed on every chip
@@ -51,7 +51,7 @@ impl TensorExchange {
 }
 
 /// How tensor-parallel traffic runs beside the multiplications next to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TensorOverlap {
     /// It does not.
@@ -88,7 +88,7 @@ impl TensorOverlap {
 }
 
 /// How context-parallel chips see the keys and values of one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ContextExchange {
     /// Passed around a ring under attention (Ring Attention, Liu et al. 2023; Megatron-LM).
@@ -117,7 +117,7 @@ impl ContextExchange {
 
 /// What data-parallel chips split among them instead of each holding it
 /// (`ZeRO`, Rajbhandari et al. 2020 section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sharding {
     /// Nothing: gradients are summed by an all-reduce.

@@ -1,0 +1,167 @@
+//! What happens once a step, or around each micro-batch, beside the layers: gradients and weights
+//! between data-parallel chips, the optimizer, the host's memory.
+
+use chokepoint_fabric::Group;
+use chokepoint_units::{Bytes, Seconds};
+
+use crate::memory::{Held, WEIGHT_BYTES};
+use crate::pipeline::Pipeline;
+use crate::{Case, Plan, Sharding};
+
+/// Time to reduce gradients and to gather weights, once each.
+#[derive(Debug, Clone, Copy, Default)]
+struct Exchange {
+    /// Reduce-scatter of gradients, or their all-reduce where nothing is sharded.
+    reduce: Seconds,
+    /// All-gather of weights.
+    gather: Seconds,
+    /// Between groups that hold copies of the shards: all-reduce of a shard's gradients.
+    between: Seconds,
+}
+
+/// Exposed time of the data-parallel exchange of a step.
+///
+/// Nothing or the optimizer sharded: gradients are reduced under the backward of the last
+/// micro-batch, weights gathered under the forward of the first (Megatron-Bridge performance
+/// guide). Gradients sharded: reduced behind every micro-batch, under its backward. Weights
+/// sharded: gathered for forward and backward of every micro-batch and gradients reduced behind it
+/// (`ZeRO` section 7; FSDP, Zhao et al. 2023), under its compute. What the cover does not hide, and
+/// at least the share of one layer, is exposed. Frozen weights have no gradients.
+pub(crate) fn data_parallel(
+    case: &Case,
+    plan: &Plan,
+    held: Held,
+    pipeline: &Pipeline,
+    micro_batches: f64,
+) -> Seconds {
+    let Exchange {
+        reduce,
+        gather,
+        between,
+    } = exchange(case, plan, held);
+    let layers = f64::from(pipeline.layers.max(1));
+    let (ahead, behind) = pipeline.slowest.compute;
+    let exposed = |time: Seconds, cover: f64| {
+        let cover = if plan.overlap_dp { cover } else { 0.0 };
+        (time - Seconds::new(cover)).max(time / layers)
+    };
+    let once = match plan.sharding {
+        Sharding::None | Sharding::Optimizer => exposed(reduce, behind) + exposed(gather, ahead),
+        Sharding::Gradients => exposed(reduce, behind) * micro_batches + exposed(gather, ahead),
+        Sharding::Parameters => {
+            (exposed(gather, ahead) + exposed(gather + reduce, behind)) * micro_batches
+        }
+    };
+    once + between
+}
+
+fn exchange(case: &Case, plan: &Plan, held: Held) -> Exchange {
+    let dense = sharded(case, plan, held.dense, plan.replicas(), plan.tp);
+    let expert_stride = plan.ep * plan.etp;
+    let expert = sharded(
+        case,
+        plan,
+        held.expert,
+        plan.expert_replicas(),
+        expert_stride,
+    );
+    Exchange {
+        reduce: dense.reduce + expert.reduce,
+        gather: dense.gather + expert.gather,
+        between: dense.between + expert.between,
+    }
+}
+
+/// The exchange of some parameters that a number of chips, a stride apart, all hold.
+fn sharded(case: &Case, plan: &Plan, parameters: f64, replicas: u64, stride: u64) -> Exchange {
+    if replicas <= 1 || parameters <= 0.0 {
+        return Exchange::default();
+    }
+    let fabric = case.fabric;
+    let trained = if case.workload.trains_weights() {
+        parameters
+    } else {
+        0.0
+    };
+    let gradients = Bytes::new(trained * case.workload.gradient_bytes());
+    let all = Group {
+        size: replicas,
+        stride,
+    };
+    if plan.sharding == Sharding::None {
+        return Exchange {
+            reduce: fabric.all_reduce(all, gradients),
+            ..Exchange::default()
+        };
+    }
+    let weights = if plan.sharding == Sharding::Parameters {
+        parameters
+    } else {
+        trained
+    };
+    let weights = Bytes::new(weights * WEIGHT_BYTES);
+    let shards = plan.shards(replicas);
+    let within = Group {
+        size: shards,
+        stride,
+    };
+    let between = Group {
+        size: replicas / shards,
+        stride: stride * shards,
+    };
+    Exchange {
+        reduce: fabric.reduce_scatter(within, gradients),
+        gather: fabric.all_gather(within, weights),
+        between: fabric.all_reduce(between, gradients / shards as f64),
+    }
+}
+
+/// Optimizer step: state read and written, gradient read, weight written, in the chip's memory or,
+/// where the state waits in the host's, over the host link.
+///
+/// Limits: adapters are too few to count.
+pub(crate) fn optimizer(case: &Case, plan: &Plan, held: Held) -> Seconds {
+    if !case.workload.trains_weights() {
+        return Seconds::ZERO;
+    }
+    let own = held.state(plan, Sharding::Optimizer);
+    let state = case.workload.optimizer.bytes_per_parameter();
+    let touched = 2.0 * state + case.workload.gradient_bytes() + WEIGHT_BYTES;
+    let update = case.chip.stream(Bytes::new(own * touched)).total;
+    match (plan.offload.optimizer, case.chip.host) {
+        // Both directions of the link at once, a piece updated while others move.
+        (true, Some(host)) => update.max(Bytes::new(own * state) / host),
+        _ => update,
+    }
+}
+
+/// Exposed traffic with the host's memory in a step: kept activations out under the forward and
+/// back under the backward of each micro-batch, weights in for both.
+///
+/// Limits: the host's memory and processors are taken to keep up with the link.
+pub(crate) fn offload(
+    case: &Case,
+    plan: &Plan,
+    held: Held,
+    kept: Bytes,
+    pipeline: &Pipeline,
+    micro_batches: f64,
+) -> Seconds {
+    let Some(host) = case.chip.host else {
+        return Seconds::ZERO;
+    };
+    let (mut out, mut back) = (Bytes::ZERO, Bytes::ZERO);
+    if plan.offload.activations {
+        out += kept;
+        back += kept;
+    }
+    if plan.offload.weights {
+        let weights = Bytes::new((held.dense + held.expert) * WEIGHT_BYTES);
+        out += weights;
+        back += weights;
+    }
+    let exposed =
+        |bytes: Bytes, cover: f64| (bytes / host - Seconds::new(cover)).max(Seconds::ZERO);
+    let slowest = &pipeline.slowest;
+    (exposed(out, slowest.forward) + exposed(back, slowest.backward)) * micro_batches
+}
