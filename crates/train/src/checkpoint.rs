@@ -96,7 +96,7 @@ pub fn daly_interval(blocking: Seconds, mtbf: Seconds) -> Seconds {
     young_interval(blocking, mtbf) * series - blocking
 }
 
-/// The interval that maximises the exact share of [`shares`]: for u = interval / M and c = w / M,
+/// The interval that maximises the exact share of work (Daly 2006; `shares` here): for u = interval / M and c = w / M,
 /// the root of u = 1 - e^-(u + c), which is u = 1 + W(-e^-(1 + c)) with Lambert's W.
 ///
 /// Solved by Newton's method on u - 1 + e^-(u + c), which rises and is convex: from sqrt(2c), or 1

@@ -18,8 +18,8 @@ pub fn share_without_node(spares: u64, nodes_lost_per_second: f64, repair_second
     let mut blocked = 1.0;
     for servers in 0..=spares {
         blocked = load * blocked / ((servers + 1) as f64 + load * blocked);
-        if blocked <= 0.0 {
-            return 0.0;
+        if blocked.is_nan() || blocked <= 0.0 {
+            return blocked;
         }
     }
     blocked

@@ -152,6 +152,17 @@ fn intervals_of_young_and_daly_meet_the_exact_one() {
         last = errors;
     }
     assert!(last.iter().all(|error| *error < 1e-3), "{last:?}");
+    // u = 1 + W(-e^-(1 + c)): W is the inverse of x e^x.
+    for c in [1e-8, 1e-3, 0.1, 1.0, 5.0] {
+        let writes = CheckpointWrite::blocking(HOUR * c);
+        let lambert = best_interval(writes, HOUR) / HOUR - 1.0;
+        near(
+            "Lambert",
+            lambert * libm::exp(lambert),
+            -libm::exp(-1.0 - c),
+            1e-12,
+        );
+    }
     let long = Seconds::new(1000.0);
     assert_eq!(daly_interval(long, long / 2.0), long / 2.0);
     // The first-order share meets the exact one where failures are rare.

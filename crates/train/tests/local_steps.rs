@@ -143,7 +143,8 @@ fn loss_ratios_are_near_the_published_ones() {
         for (loss, replicas) in losses.iter().zip([1, 2, 4, 8]) {
             let ratio = diloco_loss_ratio(parameters, replicas).unwrap();
             let error = ratio * data_parallel / loss - 1.0;
-            assert!(error.abs() < 0.01, "{parameters:e}, {replicas}: {error}");
+            let within = if parameters > 4e9 { 0.007 } else { 0.003 };
+            assert!(error.abs() < within, "{parameters:e}, {replicas}: {error}");
         }
     }
     assert_eq!(diloco_loss_ratio(405e9, 2), None);
