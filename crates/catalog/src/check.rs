@@ -1,12 +1,13 @@
 //! What a whole catalogue must satisfy beyond its schema: sources exist, references resolve,
 //! values lie in the sanity band of their class.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
-use crate::{Catalog, Chip, Figure, FigureRow, System};
+use crate::{Catalog, Chip, Experience, Figure, FigureRow, System};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -31,6 +32,10 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         for id in entry.value.networks.keys() {
             reference(catalog.network(id).err(), &entry.file, &mut found);
         }
+    }
+    for entry in catalog.reliability.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        experience(catalog, &entry.file, &entry.value, &mut found);
     }
     for entry in catalog.calibrations.values() {
         known_source(
@@ -106,8 +111,31 @@ fn band<T: Quantity>(
     range: RangeInclusive<f64>,
     found: &mut Vec<Diagnostic>,
 ) {
-    let Some(figure) = figure else { return };
-    if !range.contains(&figure.value.base()) {
+    if let Some(figure) = figure {
+        within(file, field, figure, T::base, &range, found);
+    }
+}
+
+/// [`band`] of a count or a ratio.
+fn plain_band(
+    file: &str,
+    field: &str,
+    figure: &Figure<f64>,
+    range: RangeInclusive<f64>,
+    found: &mut Vec<Diagnostic>,
+) {
+    within(file, field, figure, |value| value, &range, found);
+}
+
+fn within<T: Copy + PartialOrd + Display>(
+    file: &str,
+    field: &str,
+    figure: &Figure<T>,
+    base: impl Fn(T) -> f64,
+    range: &RangeInclusive<f64>,
+    found: &mut Vec<Diagnostic>,
+) {
+    if !range.contains(&base(figure.value)) {
         found.push(Diagnostic::new(
             Code::Value,
             format!(
@@ -268,5 +296,73 @@ fn system(catalog: &Catalog, file: &str, system: &System, found: &mut Vec<Diagno
                 system.domain.bandwidth.value, bandwidth.value
             ),
         ));
+    }
+}
+
+/// Sanity bands of clusters of 2020 to 2027: from one failure of a node in 30 years to one in ten
+/// days, restarts to two hours, repairs to two months.
+fn experience(catalog: &Catalog, file: &str, experience: &Experience, found: &mut Vec<Diagnostic>) {
+    reference(catalog.chip(&experience.chip).err(), file, found);
+    let chips_are_whole = experience.chips_per_node > 0
+        && experience.chips.value >= experience.chips_per_node as f64
+        && experience.jobs.iter().all(|job| job.chips > 0);
+    if !chips_are_whole {
+        found.push(Diagnostic::new(
+            Code::Value,
+            format!("{file}: a node and a job have at least one chip, a cluster at least one node"),
+        ));
+    }
+    let ratios = [
+        (
+            "failures_per_node_day",
+            &experience.failures_per_node_day,
+            1e-4..=0.1,
+        ),
+        ("repair_share", &experience.repair_share, 0.0..=1.0),
+        ("spare_share", &experience.spare_share, 0.0..=0.5),
+        ("straggler_loss", &experience.straggler_loss, 0.0..=0.5),
+        (
+            "checkpoint.blocking_share",
+            &experience.checkpoint.blocking_share,
+            0.0..=1.0,
+        ),
+    ];
+    for (field, figure, range) in ratios {
+        plain_band(file, field, figure, range, found);
+    }
+    let times = [
+        ("repair", &experience.repair, 3600.0..=5.2e6),
+        ("restart", &experience.restart, 1.0..=7200.0),
+    ];
+    for (field, figure, range) in times {
+        band(file, field, Some(figure), range, found);
+    }
+    let checkpoint = &experience.checkpoint;
+    band(
+        file,
+        "checkpoint.node_bandwidth",
+        Some(&checkpoint.node_bandwidth),
+        1e8..=1e12,
+        found,
+    );
+    band(
+        file,
+        "checkpoint.shared_bandwidth",
+        checkpoint.shared_bandwidth.as_ref(),
+        1e9..=1e14,
+        found,
+    );
+    for job in &experience.jobs {
+        let of_job = |field| format!("job.{}.{field}", job.chips);
+        band(
+            file,
+            &of_job("mtbf"),
+            job.mtbf.as_ref(),
+            60.0..=3.2e7,
+            found,
+        );
+        if let Some(share) = &job.effective_share {
+            plain_band(file, &of_job("effective_share"), share, 0.01..=1.0, found);
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! The catalogue: chips, systems, networks, price books and calibration as data with provenance.
+//! The catalogue: chips, systems, networks, price books, calibration and failures as data with
+//! provenance.
 //!
 //! Loaded from (name, text) pairs, so that the binary can embed it, a folder can override it and
 //! a scenario can add to it. Knows no files and no performance.
@@ -13,6 +14,7 @@ mod figure;
 mod load;
 mod network;
 mod price;
+mod reliability;
 mod source;
 mod system;
 
@@ -25,5 +27,6 @@ pub use figure::{Figure, FigureRow, Grade};
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};
+pub use reliability::{Checkpoint, Experience, Job};
 pub use source::Source;
 pub use system::{Domain, Node, ScaleOut, System, SystemPower, Topology};

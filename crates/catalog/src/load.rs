@@ -7,7 +7,7 @@ use chokepoint_diag::{Code, Diagnostic, from_toml};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Calibration, Chip, Network, PriceBook, Source, System};
+use crate::{Calibration, Chip, Experience, Network, PriceBook, Source, System};
 
 /// One file of the catalogue as read, with its text for messages.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Catalog {
     pub prices: BTreeMap<String, Entry<PriceBook>>,
     /// Efficiency curves.
     pub calibrations: BTreeMap<String, Entry<Calibration>>,
+    /// Failure experience of clusters.
+    pub reliability: BTreeMap<String, Entry<Experience>>,
     /// Sources.
     pub sources: BTreeMap<String, Source>,
 }
@@ -43,7 +45,7 @@ struct SourcesFile {
 
 impl Catalog {
     /// Reads all files whose folder names a kind of part (`chips/`, `systems/`, `networks/`,
-    /// `prices/`, `calibration/`, `sources.toml`); other files are left alone.
+    /// `prices/`, `calibration/`, `reliability/`, `sources.toml`); other files are left alone.
     ///
     /// # Errors
     /// The first file that cannot be read, or whose id is not its name.
@@ -83,6 +85,12 @@ impl Catalog {
                 file,
                 text,
                 |curves: &Calibration| &curves.id,
+            ),
+            "reliability" => insert(
+                &mut self.reliability,
+                file,
+                text,
+                |experience: &Experience| &experience.id,
             ),
             _ => Ok(()),
         }
@@ -126,6 +134,14 @@ impl Catalog {
     /// When there are none, with the nearest ids.
     pub fn calibration(&self, id: &str) -> Result<&Calibration, Diagnostic> {
         get(&self.calibrations, "calibration", id)
+    }
+
+    /// The failure experience of a cluster by id.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest ids.
+    pub fn experience(&self, id: &str) -> Result<&Experience, Diagnostic> {
+        get(&self.reliability, "reliability", id)
     }
 }
 

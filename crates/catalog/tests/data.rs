@@ -15,7 +15,14 @@ use chokepoint_catalog::{
 };
 use chokepoint_units::{NumberFormat, Quantity};
 
-const FOLDERS: [&str; 5] = ["chips", "systems", "networks", "prices", "calibration"];
+const FOLDERS: [&str; 6] = [
+    "chips",
+    "systems",
+    "networks",
+    "prices",
+    "calibration",
+    "reliability",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -117,6 +124,9 @@ fn expected_parts_are_there() {
     }
     for id in ["volume-2025", "retail-2025", "china-2025"] {
         assert!(catalog.price_book(id).is_ok(), "{id}");
+    }
+    for id in ["meta-llama3-h100", "meta-rsc1-a100", "lablup-b200"] {
+        assert!(catalog.experience(id).is_ok(), "{id}");
     }
 }
 
@@ -251,6 +261,96 @@ fn figures_follow_from_the_hardware() {
         1e-9,
     );
     assert!(count(&rack.domain.optical_modules) < 0.5);
+}
+
+/// Rates of failures are events over nodes and days, and shares are of what their source counts.
+#[test]
+fn rates_of_failures_follow_from_the_events() {
+    let catalog = catalog();
+    let events = [
+        ("meta-llama3-h100", 419.0 / 54.0),
+        ("lablup-b200", 10.0 / 55.0),
+        ("crusoe-h200", 205.0 / 122.0),
+        ("meta-opt-a100", 24.0 / 7.5),
+    ];
+    for (id, a_day) in events {
+        let experience = catalog.experience(id).unwrap();
+        let nodes = experience.chips.value / experience.chips_per_node as f64;
+        let rate = experience.failures_per_node_day.value;
+        near(id, rate, a_day / nodes, 2e-3);
+    }
+    let llama = catalog.experience("meta-llama3-h100").unwrap();
+    let inside_nodes = 148.0 + 72.0 + 19.0 + 17.0 + 7.0 + 6.0 + 6.0;
+    near(
+        "repairs",
+        llama.repair_share.value,
+        inside_nodes / 419.0,
+        0.01,
+    );
+    let node = llama.checkpoint.node_bandwidth.value.get();
+    near("storage of a node", node, 2e12 / 2048.0, 1e-3);
+    // The rate of nodes gives the published time between failures of each job, but for the
+    // measured one of 1,024 GPUs.
+    for (id, entry) in &catalog.reliability {
+        let experience = &entry.value;
+        for job in &experience.jobs {
+            let Some(mtbf) = &job.mtbf else { continue };
+            let nodes = job.chips as f64 / experience.chips_per_node as f64;
+            let hours = 24.0 / (nodes * experience.failures_per_node_day.value);
+            let published = mtbf.value.get() / 3600.0;
+            let expected = if job.chips == 1024 { 28.8 / 7.9 } else { 1.0 };
+            near(id, hours / published, expected, 0.025);
+        }
+    }
+}
+
+#[test]
+fn wrong_reliability_is_found() {
+    let name = "reliability/meta-llama3-h100.toml";
+    let text = read(&root().join("data").join(name)).unwrap();
+    let wrong = [
+        (
+            "value = 0.00379",
+            "value = 3.79",
+            "failures_per_node_day: 3.79 is outside",
+        ),
+        (
+            "low = 0.0036",
+            "low = 0.0039",
+            "is not between its low 0.0039",
+        ),
+        (
+            "value = \"10 min\"",
+            "value = \"10 h\"",
+            "restart: 10 h is outside",
+        ),
+        (
+            "\"3.09 h\"",
+            "\"3.09 s\"",
+            "job.16384.mtbf: 3.09 s is outside",
+        ),
+        (
+            "chips_per_node = 8",
+            "chips_per_node = 0",
+            "at least one chip",
+        ),
+        ("\"h100-sxm\"", "\"h100-smx\"", "h100-smx"),
+        (
+            "source = \"research-viewer\"",
+            "source = \"viewer\"",
+            "repair: ",
+        ),
+    ];
+    for (good, bad, words) in wrong {
+        assert!(text.contains(good), "{good}");
+        let mut catalog = catalog();
+        catalog.add(name, &text.replacen(good, bad, 1)).unwrap();
+        let found: Vec<String> = check(&catalog).into_iter().map(|e| e.message).collect();
+        assert!(
+            found.iter().any(|text| text.contains(words)),
+            "{words}: {found:?}"
+        );
+    }
 }
 
 /// Sparse rates are twice the dense ones and both-ways rates twice those of a direction; vendors
@@ -481,7 +581,7 @@ mod damaged {
     use chokepoint_catalog::Catalog;
     use proptest::prelude::*;
 
-    const FILES: [(&str, &str); 5] = [
+    const FILES: [(&str, &str); 6] = [
         (
             "chips/h200-sxm.toml",
             include_str!("../../../data/chips/h200-sxm.toml"),
@@ -501,6 +601,10 @@ mod damaged {
         (
             "calibration/h100-sxm.toml",
             include_str!("../../../data/calibration/h100-sxm.toml"),
+        ),
+        (
+            "reliability/meta-rsc1-a100.toml",
+            include_str!("../../../data/reliability/meta-rsc1-a100.toml"),
         ),
     ];
 

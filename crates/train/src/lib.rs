@@ -5,12 +5,19 @@
 //! context, expert parallelism, micro-batch, format, recompute); everything outside is
 //! arithmetic on them.
 //!
-//! Left out for now: zero-bubble schedules, ZeRO-2/3, offload, failures and stragglers,
-//! contention between concurrent collectives.
+//! Beside the step: what failures, checkpoints and stragglers leave of a run (`goodput`), and
+//! training over several sites (`local_steps`).
+//!
+//! Left out for now: zero-bubble schedules, ZeRO-2/3, offload, contention between concurrent
+//! collectives.
 
+mod checkpoint;
 mod evaluate;
 mod exchange;
+mod goodput;
 mod layer;
+mod limits;
+mod local_steps;
 mod memory;
 mod parts;
 mod pipeline;
@@ -19,20 +26,38 @@ mod plan_text;
 mod schedule;
 mod search;
 mod space;
+mod spares;
 mod stage;
 mod technique;
 mod variant;
 mod workload;
 
+pub use checkpoint::{
+    CheckpointWrite, Storage, best_interval, checkpoint_bytes, daly_first_order_interval,
+    daly_interval, first_order_share, young_interval,
+};
+pub use evaluate::{Infeasible, Prediction, evaluate};
 pub use evaluate::{Infeasible, Prediction, evaluate, measure};
+pub use goodput::{Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown};
+pub use limits::OutOfRange;
+pub use local_steps::{
+    LocalPlan, LocalSteps, SynchronousStep, Wan, break_even_inner_steps, diloco_loss_ratio,
+    local_steps, synchronous_step, tokens_for_loss,
+};
+pub use memory::MemoryTable;
 pub use memory::MemoryTable;
 pub use parts::{Part, Parts};
+pub use parts::{Part, Parts};
 pub use plan::{Plan, PlanError};
+pub use plan::{Plan, PlanError, Schedule};
 pub use plan_text::PlanTextError;
 pub use schedule::{Placement, Schedule, ScheduleError, UnknownSchedule};
 pub use search::{SearchResult, front, search, search_in};
+pub use search::{SearchResult, search};
 pub use space::Space;
+pub use spares::share_without_node;
 pub use technique::{
     ContextExchange, Offload, Sharding, TensorExchange, TensorOverlap, UnknownWord,
 };
 pub use workload::{Case, Optimizer, Scaling, Software, Trained, Workload};
+pub use workload::{Case, Optimizer, Workload};
