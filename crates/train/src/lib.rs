@@ -36,7 +36,6 @@ pub use checkpoint::{
     CheckpointWrite, Storage, best_interval, checkpoint_bytes, daly_first_order_interval,
     daly_interval, first_order_share, young_interval,
 };
-pub use evaluate::{Infeasible, Prediction, evaluate};
 pub use evaluate::{Infeasible, Prediction, evaluate, measure};
 pub use goodput::{Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown};
 pub use limits::OutOfRange;
@@ -45,19 +44,14 @@ pub use local_steps::{
     local_steps, synchronous_step, tokens_for_loss,
 };
 pub use memory::MemoryTable;
-pub use memory::MemoryTable;
-pub use parts::{Part, Parts};
 pub use parts::{Part, Parts};
 pub use plan::{Plan, PlanError};
-pub use plan::{Plan, PlanError, Schedule};
 pub use plan_text::PlanTextError;
 pub use schedule::{Placement, Schedule, ScheduleError, UnknownSchedule};
 pub use search::{SearchResult, front, search, search_in};
-pub use search::{SearchResult, search};
 pub use space::Space;
 pub use spares::share_without_node;
 pub use technique::{
     ContextExchange, Offload, Sharding, TensorExchange, TensorOverlap, UnknownWord,
 };
 pub use workload::{Case, Optimizer, Scaling, Software, Trained, Workload};
-pub use workload::{Case, Optimizer, Workload};
