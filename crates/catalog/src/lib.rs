@@ -11,6 +11,7 @@ mod calibration;
 mod check;
 mod chip;
 mod figure;
+mod framework;
 mod load;
 mod network;
 mod price;
@@ -24,6 +25,7 @@ pub use calibration::{
 pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
 pub use figure::{Figure, FigureRow, Grade};
+pub use framework::Framework;
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};

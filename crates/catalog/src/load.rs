@@ -7,7 +7,7 @@ use chokepoint_diag::{Code, Diagnostic, from_toml};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Calibration, Chip, Experience, Network, PriceBook, Source, System};
+use crate::{Calibration, Chip, Experience, Framework, Network, PriceBook, Source, System};
 
 /// One file of the catalogue as read, with its text for messages.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +33,8 @@ pub struct Catalog {
     pub calibrations: BTreeMap<String, Entry<Calibration>>,
     /// Failure experience of clusters.
     pub reliability: BTreeMap<String, Entry<Experience>>,
+    /// Training frameworks.
+    pub frameworks: BTreeMap<String, Entry<Framework>>,
     /// Sources.
     pub sources: BTreeMap<String, Source>,
 }
@@ -45,7 +47,8 @@ struct SourcesFile {
 
 impl Catalog {
     /// Reads all files whose folder names a kind of part (`chips/`, `systems/`, `networks/`,
-    /// `prices/`, `calibration/`, `reliability/`, `sources.toml`); other files are left alone.
+    /// `prices/`, `calibration/`, `reliability/`,
+    /// `frameworks/`, `sources.toml`); other files are left alone.
     ///
     /// # Errors
     /// The first file that cannot be read, or whose id is not its name.
@@ -92,6 +95,9 @@ impl Catalog {
                 text,
                 |experience: &Experience| &experience.id,
             ),
+            "frameworks" => insert(&mut self.frameworks, file, text, |framework: &Framework| {
+                &framework.id
+            }),
             _ => Ok(()),
         }
     }
@@ -142,6 +148,26 @@ impl Catalog {
     /// When there is none, with the nearest ids.
     pub fn experience(&self, id: &str) -> Result<&Experience, Diagnostic> {
         get(&self.reliability, "reliability", id)
+    }
+
+    /// A framework by id.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest ids.
+    pub fn framework(&self, id: &str) -> Result<&Framework, Diagnostic> {
+        get(&self.frameworks, "framework", id)
+    }
+
+    /// The framework that a name and a release are, the most specific of them.
+    #[must_use]
+    pub fn framework_named(&self, name: &str, release: &str) -> Option<&Framework> {
+        let found = self.frameworks.values().filter_map(|entry| {
+            let framework = &entry.value;
+            Some((framework.matches(name, release)?, framework))
+        });
+        found
+            .max_by_key(|(length, _)| *length)
+            .map(|(_, found)| found)
     }
 }
 

@@ -21,6 +21,9 @@ pub struct System {
     pub status: Status,
     /// Id of its chip.
     pub chip: String,
+    /// Names under which published measurements give a chip in this system.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// What a reader must know.
     #[serde(default)]
     pub note: Option<String>,

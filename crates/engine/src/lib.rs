@@ -14,6 +14,7 @@ mod scenario;
 mod schema;
 mod serving;
 mod training;
+mod validate;
 
 pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
@@ -22,6 +23,9 @@ pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
+pub use validate::{
+    Errors, RowPrediction, SummaryRow, Validation, ValidationRow, validate_training,
+};
 
 pub use chokepoint_catalog as catalog;
 pub use chokepoint_cost as cost;

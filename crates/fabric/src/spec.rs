@@ -28,6 +28,8 @@ pub struct Fabric {
     /// Bandwidth of a chip into the scale-out network, per direction, as reached by large
     /// collectives.
     pub out_bandwidth: Bandwidth,
+    /// The same as its links state it.
+    pub out_nominal: Bandwidth,
     /// Time of a smallest message across the scale-out network.
     pub out_latency: Seconds,
     /// Time to hand a segment from one stage of a collective to the next.
@@ -92,6 +94,7 @@ impl Fabric {
                 .as_ref()
                 .map_or(UNMEASURED_LATENCY, |f| f.value),
             out_bandwidth: system.scale_out.bandwidth.value * network.achieved.value,
+            out_nominal: system.scale_out.bandwidth.value,
             out_latency: network.latency.value,
             handover: network.handover.value,
             chip_started: network.chip_started.value,
@@ -124,6 +127,7 @@ impl Fabric {
             latency: self.link.latency * scale.latency,
         };
         fabric.out_bandwidth = self.out_bandwidth * scale.out_bandwidth;
+        fabric.out_nominal = self.out_nominal * scale.out_bandwidth;
         fabric.domain_latency = self.domain_latency * scale.latency;
         fabric.out_latency = self.out_latency * scale.latency;
         fabric.handover = self.handover * scale.latency;

@@ -1,0 +1,83 @@
+//! Training frameworks: what a release does by default, and what share of a chip's sustained rate
+//! its kernels reach.
+
+use chokepoint_units::Seconds;
+use serde::Deserialize;
+
+use crate::{Figure, FigureRow};
+
+/// A framework file.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Framework {
+    /// Version of this schema.
+    pub schema: u32,
+    /// Lower-case id with hyphens; the file's name.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// What a reader must know.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Names, or beginnings of names, under which measurements give it; without regard to case.
+    pub names: Vec<String>,
+    /// Beginnings of its releases; none for any.
+    #[serde(default)]
+    pub releases: Vec<String>,
+    /// Attention is one fused kernel.
+    pub fused_attention: bool,
+    /// Tensor parallelism splits the sequence too, unless a run says otherwise.
+    pub sequence_parallel: bool,
+    /// Tensor-parallel traffic runs under multiplications.
+    pub overlap_tp: bool,
+    /// Expert traffic runs under another micro-batch.
+    pub overlap_ep: bool,
+    /// Data-parallel traffic runs under compute.
+    pub overlap_dp: bool,
+    /// Data-parallel chips split the optimizer's state, unless a run says otherwise.
+    pub sharded_optimizer: bool,
+    /// Host time to start the kernels of one operator; zero where steps are replayed as graphs.
+    pub launch: Figure<Seconds>,
+    /// Share of the chip's sustained rate that its kernels reach; low and high hold 80% of its
+    /// runs.
+    pub rate: Figure<f64>,
+    /// The same for models with routed experts, where it was fitted apart.
+    #[serde(default)]
+    pub expert_rate: Option<Figure<f64>>,
+}
+
+impl Framework {
+    /// Whether a name and a release are this framework's: how much of them it names, in
+    /// characters, so that the most specific file counts.
+    #[must_use]
+    pub fn matches(&self, name: &str, release: &str) -> Option<usize> {
+        let begins = |text: &str, known: &String| {
+            text.to_lowercase()
+                .starts_with(&known.to_lowercase())
+                .then_some(known.len())
+        };
+        let named = self
+            .names
+            .iter()
+            .filter_map(|known| begins(name, known))
+            .max()?;
+        if self.releases.is_empty() {
+            return Some(named);
+        }
+        let released = self
+            .releases
+            .iter()
+            .filter_map(|known| begins(release, known));
+        released.max().map(|length| named + length)
+    }
+
+    /// All figures, for listing and checking.
+    #[must_use]
+    pub fn figures(&self) -> Vec<FigureRow> {
+        let mut rows = vec![self.launch.row("launch"), self.rate.row("rate")];
+        if let Some(rate) = &self.expert_rate {
+            rows.push(rate.row("expert_rate"));
+        }
+        rows
+    }
+}
