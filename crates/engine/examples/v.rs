@@ -88,5 +88,15 @@ fn main() {
             );
         }
     }
+    let mut k = String::new();
+    for r in &v.rows {
+        if let Some(w) = &r.skipped {
+            k += &format!(
+                "{}\t{}\t{}\t{}\t{}\n",
+                r.source, r.chip, r.model, r.row_id, w
+            );
+        }
+    }
+    std::fs::write("/tmp/skipped.tsv", k).unwrap();
     std::fs::write("/tmp/v.tsv", o).unwrap();
 }

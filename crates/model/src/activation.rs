@@ -29,6 +29,7 @@
 //!
 //! Without re-gathering, norm outputs are kept whole on every tensor-parallel chip. Expert tensor
 //! parallelism keeps the dispatched tokens of all chips that share an expert.
+//! Frozen feed-forward blocks keep no inputs of their linear layers.
 //! Recomputing modules (norms, activation functions) keeps neither norm outputs nor activation
 //! outputs, and the inputs of activation functions in w bytes. Full recomputation keeps the layer's
 //! input alone, 2h, *sp*. Expert rows carry the imbalance.
@@ -93,6 +94,9 @@ pub struct ActivationPolicy {
     /// gathers it again in the backward pass (Korthikanti et al. 2022 section 4.2.2), instead of
     /// keeping all of it.
     pub regather: bool,
+    /// The weights of the feed-forward block are not trained: inputs of its linear layers are not
+    /// kept. Those of the attention projections are, for the adapters beside them.
+    pub frozen: bool,
 }
 
 impl ActivationPolicy {
@@ -104,6 +108,7 @@ impl ActivationPolicy {
             flash: true,
             linear_inputs: NumberFormat::Bf16,
             regather: true,
+            frozen: false,
         }
     }
 }
@@ -148,10 +153,10 @@ pub fn activation_bytes_per_layer(
     let layer = &architecture.kinds[kind];
     let linear = policy.linear_inputs.stored_bytes();
     let masks = if architecture.dropout { 2.0 } else { 0.0 };
-    let norm_outputs = if policy.recompute == Recompute::Modules {
-        0.0
-    } else {
-        2.0 * linear * hidden
+    let norm_outputs = match (policy.recompute, policy.frozen) {
+        (Recompute::Modules, _) => 0.0,
+        (_, true) => linear * hidden,
+        (_, false) => 2.0 * linear * hidden,
     };
     let mut kept = PerToken {
         sequence: hidden * (2.0 * WIDE + masks),
@@ -242,6 +247,7 @@ fn inner_bytes(gated: bool, policy: &ActivationPolicy) -> f64 {
     let inputs = input_projections(gated) as f64;
     match policy.recompute {
         Recompute::Modules => linear * inputs,
+        _ if policy.frozen => WIDE * inputs,
         Recompute::None | Recompute::Selective | Recompute::Full => WIDE * inputs + linear,
     }
 }
@@ -271,7 +277,11 @@ fn add_feed_forward(
             let inner = inner_bytes(gated, policy);
             kept.sequence += FP32 * experts as f64 + 2.0 * FP32 * top_k as f64;
             kept.tensor += shared_intermediate as f64 * inner;
-            let input = linear * hidden * shard.etp as f64;
+            let input = if policy.frozen {
+                0.0
+            } else {
+                linear * hidden * shard.etp as f64
+            };
             kept.routed += top_k as f64 * (input + intermediate as f64 * inner);
         }
     }

@@ -260,6 +260,7 @@ impl Spread<'_> {
             flash: self.case.software.fused_attention,
             linear_inputs,
             regather: self.exchange != TensorExchange::SequenceKept,
+            frozen: !self.case.workload.trains_weights(),
         }
     }
 

@@ -151,19 +151,21 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
 /// Bytes a parameter with Y parameters on N chips that hold the same: 2Y + gY + kY without
 /// sharding; optimizer sharded 2Y + gY + kY/N; gradients too 2Y + (g + k)Y/N; weights too
 /// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12 or
-/// 8). Frozen weights have neither gradients nor state.
+/// 8). Frozen weights have neither gradients nor state, and need no 16-bit original beside the
+/// narrow one that is multiplied.
 fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
-    let copies = if plan.format.bits() < 16 {
-        plan.format.stored_bytes()
-    } else {
-        0.0
+    let narrow = plan.format.bits() < 16;
+    let (weight, copies) = match (narrow, case.workload.trains_weights()) {
+        (true, true) => (WEIGHT_BYTES, plan.format.stored_bytes()),
+        (true, false) => (plan.format.stored_bytes(), 0.0),
+        (false, _) => (WEIGHT_BYTES, 0.0),
     };
     let gathered = LAYERS_AT_ONCE * held.layer * WEIGHT_BYTES;
     let all = held.dense + held.expert;
     let weights = if plan.offload.weights {
         gathered
     } else {
-        let own = held.state(plan, Sharding::Parameters) * WEIGHT_BYTES;
+        let own = held.state(plan, Sharding::Parameters) * weight;
         let passing = if plan.sharding == Sharding::Parameters {
             gathered.min(all * WEIGHT_BYTES)
         } else {

@@ -79,7 +79,7 @@ pub enum PlanError {
     ExpertGroup,
     /// Expert tensor parallelism is neither 1 nor tensor parallelism.
     ExpertTensor,
-    /// More pipeline chunks than layers.
+    /// More pipeline chunks than layers, of which those of the embedding and the head need none.
     TooFewLayers,
     /// The sequence is not a multiple of context x tensor parallelism, which split it.
     Sequence,
@@ -215,7 +215,11 @@ impl Plan {
         if !(self.tp * self.cp * self.dp).is_multiple_of(self.ep * self.etp) {
             return Err(PlanError::ExpertGroup);
         }
-        if self.pp * self.vp > case.architecture.layers.len() as u64 {
+        // The chunks of the embedding and of the head may hold no layer.
+        let chunks = self.pp.saturating_mul(self.vp);
+        if chunks > case.architecture.layers.len() as u64 + 2
+            || self.pp > case.architecture.layers.len() as u64
+        {
             return Err(PlanError::TooFewLayers);
         }
         let micro_batches = self.micro_batches(case.workload.global_batch);

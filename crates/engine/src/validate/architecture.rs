@@ -26,7 +26,7 @@ pub(super) fn architecture(row: &Row, assumed: &mut Assumed) -> Result<Architect
     };
     let (layers, hidden) = (needed("n_layers")?, needed("hidden")?);
     let heads = row.count("n_heads").unwrap_or_else(|| {
-        let heads = (hidden / 128).max(1);
+        let heads = heads_near(hidden, row.count("tp").unwrap_or(1));
         assumed.taken("n_heads", heads);
         heads
     });
@@ -63,6 +63,16 @@ pub(super) fn architecture(row: &Row, assumed: &mut Assumed) -> Result<Architect
         assumed,
     );
     Ok(architecture)
+}
+
+/// The number of heads, a divisor of the hidden width and a multiple of tensor parallelism, whose
+/// width is nearest to 128.
+fn heads_near(hidden: u64, tp: u64) -> u64 {
+    let wanted = hidden / 128;
+    (1..=hidden / 16)
+        .filter(|heads| hidden.is_multiple_of(*heads) && heads.is_multiple_of(tp))
+        .min_by_key(|heads| heads.abs_diff(wanted))
+        .unwrap_or(1)
 }
 
 /// The kinds of layers and their order.

@@ -168,7 +168,10 @@ fn software(framework: Option<&Framework>, mixture: bool) -> Software {
 }
 
 fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
-    let sequence = row.count("seq_len").ok_or("seq_len is not given")?;
+    let sequence = row.count("seq_len").unwrap_or_else(|| {
+        assumed.taken("seq_len", 4096);
+        4096
+    });
     let batch = row.count("gbs").ok_or("gbs is not given")?;
     let format = match row.lower("precision").as_str() {
         "bf16" => NumberFormat::Bf16,

@@ -206,13 +206,23 @@ fn compare(row: &Row, data: &Data, setup: &mut Setup) -> Result<RowPrediction, S
             .collect(),
         fits: found.memory.total <= found.memory.usable,
         memory_bytes: found.memory.total.get(),
-        measured_memory_bytes: row.number("mem_gb").map(|size| size * 1e9),
+        measured_memory_bytes: measured_memory(row),
         step: found.step.get(),
         measured_step: found.step.get() * ratio,
         step_without_chip: without.map(chokepoint_units::Seconds::get),
         model_ops: (ops * tokens).get() / setup.chips as f64,
         is_rate,
     })
+}
+
+/// Memory that a row states, bytes: in GB, or in GiB where its notes say so.
+fn measured_memory(row: &Row) -> Option<f64> {
+    let unit = if row.text_or_blank("notes").contains("GiB") {
+        1024.0 * 1024.0 * 1024.0
+    } else {
+        1e9
+    };
+    row.number("mem_gb").map(|size| size * unit)
 }
 
 /// Median sustained rate of all measured chips but one.

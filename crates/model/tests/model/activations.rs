@@ -112,6 +112,7 @@ fn latent_attention_and_experts_are_counted_tensor_by_tensor() {
             flash: true,
             linear_inputs,
             regather: true,
+            frozen: false,
         };
         activation_bytes_per_layer(&v3, 1, 4096.0, 1.0, &Shard::SINGLE, &policy).get() / 4096.0
     };
