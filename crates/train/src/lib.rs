@@ -5,7 +5,10 @@
 //! context, expert parallelism, micro-batch, format, recompute); everything outside is
 //! arithmetic on them.
 //!
-//! Left out for now: zero-bubble schedules, ZeRO-2/3, offload, failures and stragglers,
+//! A `Scheduler` lays a step out exactly, operation by operation, for any times of the stages; the
+//! closed forms of `Schedule`, which predictions use, are tested against it.
+//!
+//! Left out for now: zero-bubble schedules in the search, ZeRO-2/3, offload, failures and stragglers,
 //! contention between concurrent collectives.
 
 mod evaluate;
@@ -22,6 +25,9 @@ pub use evaluate::{Infeasible, Prediction, evaluate};
 pub use memory::MemoryTable;
 pub use parts::{Part, Parts};
 pub use plan::{Plan, PlanError};
-pub use schedule::{Placement, Schedule, ScheduleError, UnknownSchedule};
+pub use schedule::{
+    Chunk, Operation, OperationKind, Pipeline, PipelineError, Placement, RankTimes, Schedule,
+    ScheduleError, Scheduler, Timeline, UnknownSchedule,
+};
 pub use search::{SearchResult, search};
 pub use workload::{Case, Optimizer, Workload};
