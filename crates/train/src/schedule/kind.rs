@@ -169,7 +169,7 @@ impl Schedule {
     /// image.
     #[must_use]
     pub const fn chunks_per_rank(self, vp: u64) -> u64 {
-        vp * self.copies()
+        vp.saturating_mul(self.copies())
     }
 
     /// Whether the forward of one micro-batch and the backward of another run as a pair, each
@@ -198,11 +198,11 @@ impl Schedule {
                 vp == 1
                     && pp.is_multiple_of(2)
                     && micro_batches.is_multiple_of(2)
-                    && micro_batches >= 2 * pp,
+                    && micro_batches >= pp.saturating_mul(2),
                 ScheduleError::DualPipe,
             ),
             Self::DualPipeV => (
-                piped && vp == 2 && micro_batches >= 2 * pp,
+                piped && vp == 2 && micro_batches >= pp.saturating_mul(2),
                 ScheduleError::DualPipeV,
             ),
         };
@@ -274,20 +274,21 @@ impl Schedule {
     ///   other's transfers (DeepSeek-V3 section 3.2.1).
     #[must_use]
     pub fn exposed_transfers(self, pp: u64, vp: u64, micro_batches: u64) -> f64 {
-        let hops = pp.saturating_sub(1);
-        let count = match self {
-            _ if hops == 0 => 0,
+        if pp < 2 {
+            return 0.0;
+        }
+        let hops = (pp - 1) as f64;
+        match self {
             Self::OneForwardOneBackward if vp == 1 => {
                 let loops = micro_batches.saturating_sub(1);
-                2 * (hops + loops - loops.div_ceil(pp))
+                2.0 * (hops + (loops - loops.div_ceil(pp)) as f64)
             }
-            Self::OneForwardOneBackward => 2 * (pp * vp - 1),
-            Self::ZeroBubbleH1 => 4 * hops,
-            Self::ZeroBubbleH2 | Self::DualPipeV => 2 * hops,
-            Self::ZeroBubbleV => 6 * hops - 2,
+            Self::OneForwardOneBackward => 2.0 * (pp as f64 * vp as f64 - 1.0),
+            Self::ZeroBubbleH1 => 4.0 * hops,
+            Self::ZeroBubbleH2 | Self::DualPipeV => 2.0 * hops,
+            Self::ZeroBubbleV => 6.0 * hops - 2.0,
             Self::DualPipe => hops,
-        };
-        count as f64
+        }
     }
 
     /// Activations that a rank holds at its fullest, in those of one micro-batch on all its chunks

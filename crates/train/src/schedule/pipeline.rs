@@ -6,7 +6,8 @@ use chokepoint_units::{Bytes, Seconds};
 
 use crate::{Schedule, ScheduleError};
 
-/// Most operations of a timeline: half a gigabyte of them.
+/// Most operations of a timeline, half a gigabyte of them; a pipeline of fewer than 2p micro-batches
+/// counts as one of 2p, because filling it takes as long.
 const MOST_OPERATIONS: u64 = 1 << 24;
 
 /// One chunk of the model for one micro-batch on its rank.
@@ -63,7 +64,9 @@ impl fmt::Display for PipelineError {
             Self::Schedule(error) => return error.fmt(f),
             Self::Chunks => "a pipeline has pp x vp chunks",
             Self::Times => "times and activations must be finite and not negative",
-            Self::TooLarge => "a timeline has at most 16777216 operations",
+            Self::TooLarge => {
+                "3 pp x vp x micro-batches (at least 2 pp of them) exceeds 16777216 operations"
+            }
             Self::Circular => "the order of the schedule waits for itself",
         })
     }
@@ -84,8 +87,9 @@ impl Pipeline<'_> {
         if pp.checked_mul(vp) != Some(self.chunks.len() as u64) {
             return Err(PipelineError::Chunks);
         }
+        let rounds = micro_batches.max(pp.saturating_mul(2));
         let chunks = self.chunks.len() as u64;
-        if chunks.saturating_mul(micro_batches).saturating_mul(3) > MOST_OPERATIONS {
+        if chunks.saturating_mul(rounds).saturating_mul(3) > MOST_OPERATIONS {
             return Err(PipelineError::TooLarge);
         }
         self.schedule
