@@ -8,7 +8,7 @@ use crate::exchange::{data_parallel, offload, optimizer};
 use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, kept, memory, parameters};
 use crate::parts::COMPUTE;
-use crate::pipeline::{Pipeline, head_share, pipeline, transfers};
+use crate::pipeline::{Pace, head_share, pace, rank_times, transfers};
 use crate::stage::{Stage, balanced_stages, stages};
 use crate::variant::{Times, Variant};
 use crate::{Case, Part, Parts, Plan, PlanError};
@@ -120,29 +120,29 @@ pub(crate) fn rest(
     table: &LayerTable,
     variant: &Variant,
     stages: &[Stage],
-    pipeline: &Pipeline,
+    pace: &Pace,
 ) -> Rest {
-    let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
-    let held = parameters(plan, table, stages, pipeline.index);
+    let micro_batches = plan.micro_batches(case.workload.global_batch);
+    let held = parameters(plan, table, stages, pace.index);
     let offload = if plan.offload.any() {
-        let kept = kept(table, variant, &stages[pipeline.index]);
-        offload(case, plan, held, kept, pipeline, micro_batches)
+        let kept = kept(table, variant, &stages[pace.index]);
+        offload(case, plan, held, kept, pace, micro_batches as f64)
     } else {
         Seconds::ZERO
     };
     Rest {
         transfer: transfers(case, plan, micro_batches),
-        data_parallel: data_parallel(case, plan, held, pipeline, micro_batches),
+        data_parallel: data_parallel(case, plan, held, pace, micro_batches as f64),
         offload,
         optimizer: optimizer(case, plan, held),
     }
 }
 
 /// Time of a step: m micro-batches on the slowest stage, the bubble and the rest.
-pub(crate) fn step_time(case: &Case, plan: &Plan, pipeline: &Pipeline, rest: &Rest) -> Seconds {
+pub(crate) fn step_time(case: &Case, plan: &Plan, pace: &Pace, rest: &Rest) -> Seconds {
     let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
-    Seconds::new(pipeline.slowest.total() * micro_batches)
-        + pipeline.bubble
+    Seconds::new(pace.times.total() * micro_batches)
+        + pace.bubble
         + rest.transfer
         + rest.data_parallel
         + rest.offload
@@ -157,16 +157,18 @@ pub(crate) fn step_parts(
     variant: &Variant,
     stages: &[Stage],
 ) -> Parts {
-    let micro_batches = plan.micro_batches(case.workload.global_batch) as f64;
-    let pipeline = pipeline(plan, variant, stages);
-    let rest = rest(case, plan, table, variant, stages, &pipeline);
+    let micro_batches = plan.micro_batches(case.workload.global_batch);
+    let mut ranks = Vec::with_capacity(stages.len());
+    rank_times(plan, variant, stages, &mut ranks);
+    let pace = pace(plan, micro_batches, &ranks, stages);
+    let rest = rest(case, plan, table, variant, stages, &pace);
     let of = |stage: &Stage| variant.stage_parts(table, stage, head_share(plan, stage));
-    let mut one = of(&stages[pipeline.index]);
+    let mut one = of(&stages[pace.index]);
     if plan.schedule.copies() > 1 {
-        one = (one + of(&stages[stages.len() - 1 - pipeline.index])) * 0.5;
+        one = (one + of(&stages[stages.len() - 1 - pace.index])) * 0.5;
     }
-    let mut parts = one * micro_batches;
-    parts.put(Part::PipelineBubble, pipeline.bubble);
+    let mut parts = one * micro_batches as f64;
+    parts.put(Part::PipelineBubble, pace.bubble);
     parts.put(Part::PipelineTransfer, rest.transfer);
     parts.put(Part::DataParallel, rest.data_parallel);
     parts.put(Part::Offload, rest.offload);
@@ -265,6 +267,7 @@ mod tests {
     use chokepoint_units::NumberFormat;
 
     use super::*;
+    use crate::Schedule;
 
     /// Steady and idle time of a device for m micro-batches on p equal stages with F = B = W = 1.
     fn time(pp: u64, vp: u64, micro_batches: u64, schedule: Schedule) -> f64 {
@@ -278,8 +281,10 @@ mod tests {
         let variant = table.variant(&plan);
         let layers = vec![0; (pp * vp) as usize];
         let spread = stages(&layers, 0, pp, vp, schedule.placement());
-        let found = pipeline(&plan, &table, &variant, &spread);
-        (slowest.parts.total() * micro_batches as f64 + bubble).get()
+        let mut ranks = Vec::new();
+        rank_times(&plan, &variant, &spread, &mut ranks);
+        let found = pace(&plan, micro_batches, &ranks, &spread);
+        found.times.total() * micro_batches as f64 + found.bubble.get()
     }
 
     /// Total time of a device as the schedules' papers count it (F = B_input = W = 1), from

@@ -5,7 +5,7 @@ use chokepoint_fabric::Group;
 use chokepoint_units::{Bytes, Seconds};
 
 use crate::memory::{Held, WEIGHT_BYTES};
-use crate::pipeline::Pipeline;
+use crate::pipeline::Pace;
 use crate::{Case, Plan, Sharding};
 
 /// Time to reduce gradients and to gather weights, once each.
@@ -31,7 +31,7 @@ pub(crate) fn data_parallel(
     case: &Case,
     plan: &Plan,
     held: Held,
-    pipeline: &Pipeline,
+    pace: &Pace,
     micro_batches: f64,
 ) -> Seconds {
     let Exchange {
@@ -39,8 +39,8 @@ pub(crate) fn data_parallel(
         gather,
         between,
     } = exchange(case, plan, held);
-    let layers = f64::from(pipeline.layers.max(1));
-    let (ahead, behind) = pipeline.slowest.compute;
+    let layers = f64::from(pace.layers.max(1));
+    let (ahead, behind) = pace.times.compute;
     let exposed = |time: Seconds, cover: f64| {
         let cover = if plan.overlap_dp { cover } else { 0.0 };
         (time - Seconds::new(cover)).max(time / layers)
@@ -144,7 +144,7 @@ pub(crate) fn offload(
     plan: &Plan,
     held: Held,
     kept: Bytes,
-    pipeline: &Pipeline,
+    pace: &Pace,
     micro_batches: f64,
 ) -> Seconds {
     let Some(host) = case.chip.host else {
@@ -162,6 +162,6 @@ pub(crate) fn offload(
     }
     let exposed =
         |bytes: Bytes, cover: f64| (bytes / host - Seconds::new(cover)).max(Seconds::ZERO);
-    let slowest = &pipeline.slowest;
+    let slowest = &pace.times;
     (exposed(out, slowest.forward) + exposed(back, slowest.backward)) * micro_batches
 }

@@ -5,11 +5,13 @@
 //! context, expert parallelism, micro-batch, format, recompute); everything outside is
 //! arithmetic on them.
 //!
+//! A `Scheduler` lays a step out exactly, operation by operation, for any times of the stages; the
+//! closed forms of `Schedule`, which predictions use, are tested against it.
+//!
 //! Beside the step: what failures, checkpoints and stragglers leave of a run (`goodput`), and
 //! training over several sites (`local_steps`).
 //!
-//! Left out for now: zero-bubble schedules, ZeRO-2/3, offload, contention between concurrent
-//! collectives.
+//! Left out: contention between concurrent collectives.
 
 mod checkpoint;
 mod evaluate;
@@ -47,7 +49,10 @@ pub use memory::MemoryTable;
 pub use parts::{Part, Parts};
 pub use plan::{Plan, PlanError};
 pub use plan_text::PlanTextError;
-pub use schedule::{Placement, Schedule, ScheduleError, UnknownSchedule};
+pub use schedule::{
+    Chunk, Operation, OperationKind, Pipeline, PipelineError, Placement, RankTimes, Schedule,
+    ScheduleError, Scheduler, Timeline, UnknownSchedule,
+};
 pub use search::{SearchResult, front, search, search_in};
 pub use space::Space;
 pub use spares::share_without_node;

@@ -11,9 +11,9 @@ use chokepoint_units::Seconds;
 use crate::evaluate::{plan_stages, predict, rest, step_parts, step_time};
 use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, memory};
-use crate::pipeline::{Pipeline, pipeline};
+use crate::pipeline::{pace, rank_times};
 use crate::stage::{MAX_KINDS, Stage};
-use crate::variant::Variant;
+use crate::variant::{Times, Variant};
 use crate::{Case, Plan, Prediction, Schedule, Sharding, Space, TensorOverlap};
 
 /// What a search found.
@@ -56,6 +56,7 @@ pub fn search_in(case: &Case, space: &Space, kept: usize) -> SearchResult {
         kept: kept.max(1),
         below: (space.shardings.len() * space.data_overlaps.len() * space.offloads.len()) as u64,
         stages: Vec::new(),
+        ranks: Vec::new(),
         result: SearchResult {
             plans: Vec::new(),
             evaluated: 0,
@@ -242,6 +243,8 @@ struct Finder<'a> {
     below: u64,
     /// Evenly dealt stages at `slot`; computed once.
     stages: Vec<Vec<Stage>>,
+    /// Room for the times of a pipeline's ranks.
+    ranks: Vec<Times>,
     result: SearchResult,
 }
 
@@ -251,7 +254,9 @@ struct Piped<'a> {
     table: &'a LayerTable,
     variant: &'a Variant,
     stages: &'a [Stage],
-    pipeline: Pipeline,
+    /// Times of its ranks for one micro-batch, and of the slowest.
+    ranks: &'a [Times],
+    slowest: f64,
 }
 
 impl Finder<'_> {
@@ -324,12 +329,15 @@ impl Finder<'_> {
         } else {
             std::mem::take(&mut self.stages[slot])
         };
+        let mut ranks = std::mem::take(&mut self.ranks);
+        rank_times(&plan, variant, &stages, &mut ranks);
         let piped = Piped {
             plan,
             table,
             variant,
             stages: &stages,
-            pipeline: pipeline(&plan, variant, &stages),
+            ranks: &ranks,
+            slowest: ranks.iter().map(Times::total).fold(0.0, f64::max),
         };
         if self.hopeless(&piped, most) {
             self.result.pruned += self.below;
@@ -339,6 +347,7 @@ impl Finder<'_> {
         if !plan.balanced {
             self.stages[slot] = stages;
         }
+        self.ranks = ranks;
     }
 
     /// Whether no data-parallel degree can make a pipeline fit: the most replicas shard the state
@@ -401,8 +410,8 @@ impl Finder<'_> {
             if fewest > most {
                 return;
             }
-            let busy = Seconds::new(piped.pipeline.slowest.total() * micro_batches as f64);
-            if busy + piped.pipeline.bubble >= self.worst_kept() {
+            let busy = Seconds::new(piped.slowest * micro_batches as f64);
+            if busy >= self.worst_kept() {
                 self.result.pruned += self.below;
                 return;
             }
@@ -526,15 +535,10 @@ impl Finder<'_> {
     /// Computes the time of a plan that fits, and keeps it where it is among the best.
     fn time(&mut self, piped: &Piped, plan: &Plan, memory: MemoryTable) {
         let case = self.case;
-        let rest = rest(
-            case,
-            plan,
-            piped.table,
-            piped.variant,
-            piped.stages,
-            &piped.pipeline,
-        );
-        if step_time(case, plan, &piped.pipeline, &rest) < self.worst_kept() {
+        let micro_batches = plan.micro_batches(case.workload.global_batch);
+        let pace = pace(plan, micro_batches, piped.ranks, piped.stages);
+        let rest = rest(case, plan, piped.table, piped.variant, piped.stages, &pace);
+        if step_time(case, plan, &pace, &rest) < self.worst_kept() {
             let parts = step_parts(case, plan, piped.table, piped.variant, piped.stages);
             self.keep(predict(case, plan, parts, memory));
         }

@@ -157,4 +157,18 @@ mod tests {
             assert!(largest as usize <= least, "{layers} {pp} {vp}");
         }
     }
+
+    #[test]
+    fn a_vee_has_both_ends_on_its_first_rank() {
+        let kinds = [0, 0, 0, 1, 1, 1];
+        let spread = stages(&kinds, 0, 3, 2, Placement::Vee);
+        for stage in &spread {
+            assert_eq!(stage.counts[..2], [1, 1]);
+        }
+        let ends: Vec<_> = spread
+            .iter()
+            .map(|stage| (stage.first, stage.last))
+            .collect();
+        assert_eq!(ends, [(true, true), (false, false), (false, false)]);
+    }
 }

@@ -170,7 +170,7 @@ impl Schedule {
     /// image.
     #[must_use]
     pub const fn chunks_per_rank(self, vp: u64) -> u64 {
-        vp * self.copies()
+        vp.saturating_mul(self.copies())
     }
 
     /// Whether the forward of one micro-batch and the backward of another run as a pair, each
@@ -199,27 +199,41 @@ impl Schedule {
                 vp == 1
                     && pp.is_multiple_of(2)
                     && micro_batches.is_multiple_of(2)
-                    && micro_batches >= 2 * pp,
+                    && micro_batches >= pp.saturating_mul(2),
                 ScheduleError::DualPipe,
             ),
             Self::DualPipeV => (
-                piped && vp == 2 && micro_batches >= 2 * pp,
+                piped && vp == 2 && micro_batches >= pp.saturating_mul(2),
                 ScheduleError::DualPipeV,
             ),
         };
         if fits { Ok(()) } else { Err(error) }
     }
 
+    /// Whether the optimizer is validated after it has stepped, so that ranks need not wait for
+    /// each other at the end of a step (Qi et al. 2024, section 4).
+    #[must_use]
+    pub const fn validates_afterwards(self) -> bool {
+        matches!(self, Self::ZeroBubbleH2 | Self::ZeroBubbleV)
+    }
+
     /// Idle time of a rank in one step.
     ///
-    /// 1F1B: (p-1)(F+B+W)/v (Narayanan et al. 2021, section 2.2). ZB-H1: (p-1)(F+B-W), ZB-H2:
-    /// (p-1)(F+B-2W) (Qi et al. 2024, table 2). ZB-V: none (zero-bubble README). `DualPipe`:
-    /// (p/2 - 1)(F&B + 2B - W) with F&B = F+B+W, the reading that reproduces its idle counts;
-    /// `DualPipeV`: the same for 2p stages, each half of a rank: (p-1)(F&B + 2B - W)/2 (DualPipe
-    /// README, whose B contains W: F&B + B - 3W).
+    /// Published, for F, B and W of about the same length:
+    /// - 1F1B: (p-1)(F+B+W)/v (Narayanan et al. 2021, section 2.2).
+    /// - ZB-H1: (p-1)(F+B-W); ZB-H2: (p-1)(F+B-2W); ZB-V: none when F = B = W (Qi et al. 2024,
+    ///   table 2 and section 6).
+    /// - `DualPipe`: (p/2 - 1)(F&B + B' - 3W) of its README, whose B' is B + W, with F&B = F + B',
+    ///   the reading that reproduces its idle counts: (p/2 - 1)(F + 2B - W). `DualPipeV`: the same
+    ///   for 2p stages, each half of a rank.
     ///
-    /// Limits: enough micro-batches to fill the pipeline. The zero-bubble forms are published for
-    /// F, B and W of about the same length.
+    /// For other times, from the timelines of the orders: ZB-H1 (p-1) max(F, B, F+B-W); ZB-H2
+    /// (p-1) max(0, B-F, F+B-2W); ZB-V (p-1) max(|F-B|/2, B-W, F-W, F-(B+W)/2, (W-F)/2);
+    /// `DualPipe`, with d = p/2 - 1, d (F + max(F,B) + max(0, B-W)) - min(F, d max(0, B-F)). They
+    /// are the published ones at F = B = W.
+    ///
+    /// Limits: enough micro-batches to fill the pipeline. Exact, but for ZB-V, which is up to
+    /// half a W above the timeline where F, B and W differ.
     #[must_use]
     pub fn bubble(
         self,
@@ -231,15 +245,51 @@ impl Schedule {
     ) -> Seconds {
         let others = pp.saturating_sub(1) as f64;
         let (f, b, w) = (forward, input_gradient, weight_gradient);
-        let idle = match self {
-            Self::OneForwardOneBackward => (f + b + w) * (others / vp as f64),
-            Self::ZeroBubbleH1 => (f + b - w) * others,
-            Self::ZeroBubbleH2 => (f + b - w * 2.0) * others,
-            Self::ZeroBubbleV => Seconds::ZERO,
-            Self::DualPipe => (f + b * 2.0 - w) * (pp as f64 / 2.0 - 1.0),
-            Self::DualPipeV => (f + b * 2.0 - w) * (others / 2.0),
+        let paired = |outer: f64| {
+            let once = ((b - f).max(Seconds::ZERO) * outer).min(f);
+            (f + f.max(b) + (b - w).max(Seconds::ZERO)) * outer - once
         };
-        idle.max(Seconds::ZERO)
+        match self {
+            Self::OneForwardOneBackward => (f + b + w) * (others / vp as f64),
+            Self::ZeroBubbleH1 => f.max(b).max(f + b - w) * others,
+            Self::ZeroBubbleH2 => (b - f).max(f + b - w * 2.0).max(Seconds::ZERO) * others,
+            Self::ZeroBubbleV => {
+                let uneven = (f - b).max(b - f).max(w - f) * 0.5;
+                let longer = (f.max(b) - w).max(f - (b + w) * 0.5);
+                uneven.max(longer) * others
+            }
+            Self::DualPipe => paired((pp as f64 / 2.0 - 1.0).max(0.0)),
+            Self::DualPipeV => paired(others) * 0.5,
+        }
+    }
+
+    /// Transfers between ranks that nothing hides in one step, in times of one.
+    ///
+    /// From the timelines of the orders, for equal ranks and transfers shorter than an operation:
+    /// - 1F1B: 2 (p - 1) to fill and drain, and 2 (L - 1) for each loop of L micro-batches through L
+    ///   ranks, whose order leaves no slack; in all 2 (m + p - 2 - ceil((m-1)/p)).
+    /// - Interleaved: 2 (pv - 1), all chunks once there and back; the warm-up is long enough for the
+    ///   rest (Megatron-LM `overlap_p2p_comm`).
+    /// - ZB-H1: 4 (p-1); ZB-H2: 2 (p-1); ZB-V: 6p - 8; weight gradients cover the rest.
+    /// - `DualPipe`: p - 1, the fill; `DualPipeV` 2 (p - 1), there and back. Their pairs run over each
+    ///   other's transfers (DeepSeek-V3 section 3.2.1).
+    #[must_use]
+    pub fn exposed_transfers(self, pp: u64, vp: u64, micro_batches: u64) -> f64 {
+        if pp < 2 {
+            return 0.0;
+        }
+        let hops = (pp - 1) as f64;
+        match self {
+            Self::OneForwardOneBackward if vp == 1 => {
+                let loops = micro_batches.saturating_sub(1);
+                2.0 * (hops + (loops - loops.div_ceil(pp)) as f64)
+            }
+            Self::OneForwardOneBackward => 2.0 * (pp as f64 * vp as f64 - 1.0),
+            Self::ZeroBubbleH1 => 4.0 * hops,
+            Self::ZeroBubbleH2 | Self::DualPipeV => 2.0 * hops,
+            Self::ZeroBubbleV => 6.0 * hops - 2.0,
+            Self::DualPipe => hops,
+        }
     }
 
     /// Activations that a rank holds at its fullest, in those of one micro-batch on all its chunks
