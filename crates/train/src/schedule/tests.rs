@@ -98,6 +98,8 @@ fn dualpipe_mirrors_its_ranks() {
     }
     assert!((found.ranks[3].start.get() - 3.0).abs() < 1e-12);
     assert!(found.rank(8).is_empty());
+    let idle = found.idle_share().unwrap();
+    assert!((idle - 6.0 / 66.0).abs() < 1e-12, "{idle}");
 }
 
 #[test]

@@ -149,10 +149,11 @@ impl Timeline {
         self.step() - rank.busy
     }
 
-    /// Share of all ranks' time in which they do not compute.
+    /// Share of all ranks' time in which they do not compute; none of a step that takes no time.
     #[must_use]
-    pub fn idle_share(&self) -> f64 {
+    pub fn idle_share(&self) -> Option<f64> {
         let busy: Seconds = self.ranks.iter().map(|rank| rank.busy).sum();
-        1.0 - busy / (self.step() * self.ranks.len() as f64)
+        let all = self.step() * self.ranks.len() as f64;
+        (all > Seconds::ZERO).then(|| 1.0 - busy / all)
     }
 }
