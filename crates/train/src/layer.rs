@@ -24,6 +24,8 @@ pub(crate) struct LayerTable {
     pub tied: bool,
     /// Parameters of that matrix on one chip.
     pub tied_parameters: f64,
+    /// Key-value heads on one chip, of the kind that has fewest.
+    pub least_kv_heads: u64,
 }
 
 /// Costs of one kind of layer.
@@ -43,8 +45,8 @@ pub(crate) struct LayerBase {
     pub tensor: Seconds,
     pub expert_forward: Seconds,
     pub expert_backward: Seconds,
-    /// Context-parallel traffic: (forward, backward).
-    pub context: (Seconds, Seconds),
+    /// Context-parallel traffic by exchange: (forward, backward).
+    pub context: [(Seconds, Seconds); ContextExchange::ALL.len()],
     /// Host time to start the kernels: (forward, backward).
     pub launch: (Seconds, Seconds),
     /// Kept of one micro-batch, by recomputation.
@@ -53,7 +55,7 @@ pub(crate) struct LayerBase {
 
 /// Costs of the embedding (first stage) and the vocabulary head with extra prediction layers
 /// (last stage).
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ends {
     pub first: (Parts, Parts),
     pub last: (Parts, Parts),
@@ -68,6 +70,19 @@ pub(crate) struct Ends {
 /// Costs of all kinds of layers and of both ends for one way to spread a layer: what a plan says
 /// of tensor, context and expert parallelism, exchanges, micro-batch and format.
 pub(crate) fn layer_table(case: &Case, plan: &Plan) -> LayerTable {
+    with_spread(case, plan, |spread| spread.table(spread.ends()))
+}
+
+/// The same with the ends of a table that differs in expert parallelism at most, which they do not
+/// depend on without multi-token prediction.
+pub(crate) fn layer_table_with_ends(case: &Case, plan: &Plan, ends: &Ends) -> LayerTable {
+    if case.architecture.mtp_layers > 0 {
+        return layer_table(case, plan);
+    }
+    with_spread(case, plan, |spread| spread.table(ends.clone()))
+}
+
+fn with_spread<T>(case: &Case, plan: &Plan, work: impl FnOnce(&Spread) -> T) -> T {
     let shard = Shard::training(plan.tp, plan.cp, plan.ep)
         .with_expert_tensor(plan.etp)
         .with_sequence_parallel(plan.tensor.splits_sequence())
@@ -81,16 +96,8 @@ pub(crate) fn layer_table(case: &Case, plan: &Plan) -> LayerTable {
         batch: plan.micro_batch as f64,
         format: plan.format,
         exchange: plan.tensor,
-        context: plan.context,
     };
-    LayerTable {
-        layers: (0..architecture.kinds.len())
-            .map(|kind| spread.layer(kind))
-            .collect(),
-        ends: spread.ends(),
-        tied: architecture.tied_embeddings,
-        tied_parameters: (architecture.vocabulary * architecture.hidden) as f64 / plan.tp as f64,
-    }
+    work(&spread)
 }
 
 /// Rows of the embedding table with those that make it a multiple of 128 on each tensor-parallel
@@ -108,7 +115,6 @@ struct Spread<'a> {
     batch: f64,
     format: NumberFormat,
     exchange: TensorExchange,
-    context: ContextExchange,
 }
 
 /// Time of some operators by part, and of the weight gradients among them.
@@ -121,6 +127,25 @@ struct Compute {
 }
 
 impl Spread<'_> {
+    fn table(&self, ends: Ends) -> LayerTable {
+        let architecture = self.architecture;
+        let rows = architecture.vocabulary * architecture.hidden;
+        LayerTable {
+            layers: (0..architecture.kinds.len())
+                .map(|kind| self.layer(kind))
+                .collect(),
+            ends,
+            tied: architecture.tied_embeddings,
+            tied_parameters: rows as f64 / self.shard.tp as f64,
+            least_kv_heads: architecture
+                .kinds
+                .iter()
+                .map(|kind| (kind.attention.kv_heads() / self.shard.tp).max(1))
+                .min()
+                .unwrap_or(1),
+        }
+    }
+
     fn forward(&self) -> Phase {
         Phase::Forward {
             batch: self.batch,
@@ -190,10 +215,16 @@ impl Spread<'_> {
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
         let tensor = self.tensor(layer);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
-        let context = self.context(&layer.attention);
+        let context = ContextExchange::ALL.map(|how| self.context(&layer.attention, how));
         let launch = (forward.launch, backward.launch);
         let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
+        let whole = forward.parts.total();
         let again = |policy: &ActivationPolicy| {
+            match policy.recompute {
+                Recompute::None => return Seconds::ZERO,
+                Recompute::Full => return whole,
+                Recompute::Selective | Recompute::Modules => {}
+            }
             let operators =
                 recomputed_operators(architecture, kind, self.backward(), &self.shard, policy);
             self.compute(&operators).parts.total()
@@ -362,7 +393,7 @@ impl Spread<'_> {
     /// values of the sequence gathered forward and backward, gradients scattered (Llama 3 report
     /// section 3.3.2). All-to-all: queries, keys and values in, outputs back; the same gradients
     /// backward (`DeepSpeed` Ulysses).
-    fn context(&self, attention: &Attention) -> (Seconds, Seconds) {
+    fn context(&self, attention: &Attention, how: ContextExchange) -> (Seconds, Seconds) {
         let cp = self.shard.cp;
         if cp == 1 {
             return (Seconds::ZERO, Seconds::ZERO);
@@ -378,7 +409,7 @@ impl Spread<'_> {
             stride: self.shard.tp,
         };
         let fabric = self.case.fabric;
-        match self.context {
+        match how {
             ContextExchange::Ring => {
                 let hops = fabric.send(ring, keys) * (cp - 1) as f64;
                 (hops, hops * 2.0)
@@ -523,6 +554,7 @@ impl LayerTable {
             ends: Ends::default(),
             tied: false,
             tied_parameters: 0.0,
+            least_kv_heads: 1,
         }
     }
 }

@@ -56,8 +56,11 @@ pub(crate) fn stages(
     stages
 }
 
-/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, the
-/// embedding's time counted on the first and the head's on the last.
+/// Halvings of the range in which the time of the slowest balanced stage lies: to a millionth.
+const HALVINGS: u32 = 20;
+
+/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, to a
+/// millionth, the embedding's time counted on the first and the head's on the last.
 ///
 /// The least time of the slowest stage is found by bisection: a time can be kept when filling the
 /// stages one after the other, each as far as the time allows, places all layers (the linear
@@ -69,62 +72,81 @@ pub(crate) fn balanced_stages(
     cost: impl Fn(usize) -> f64,
     embedding: f64,
     head: f64,
-) -> Vec<Stage> {
-    let costs: Vec<f64> = layers.iter().map(|kind| cost(*kind)).collect();
-    let whole = costs.iter().sum::<f64>() + embedding + head;
-    let (mut low, mut high) = (0.0, whole);
-    for _ in 0..60 {
+    into: &mut Vec<Stage>,
+) {
+    let costs = |layer: usize| layers.get(layer).map_or(0.0, |kind| cost(*kind));
+    let all = layers.len();
+    let work = Layers {
+        costs: &costs,
+        all,
+        embedding,
+        head,
+    };
+    let longest = (0..all).map(costs).fold(0.0, f64::max);
+    let whole = (0..all).map(costs).sum::<f64>() + embedding + head;
+    // Any stage as full as the mean and one layer more is enough.
+    let (mut low, mut high) = (
+        whole / pp as f64,
+        whole / pp as f64 + longest + embedding + head,
+    );
+    for _ in 0..HALVINGS {
         let middle = 0.5 * (low + high);
-        if fill(&costs, pp as usize, middle, embedding, head).is_some() {
+        if work.fill(pp as usize, middle, |_, _| ()) {
             high = middle;
         } else {
             low = middle;
         }
     }
-    let sizes = fill(&costs, pp as usize, high, embedding, head).unwrap_or_default();
-    let mut next = 0;
-    let mut stages = Vec::with_capacity(sizes.len());
-    for (index, size) in sizes.iter().enumerate() {
-        let mut stage = Stage {
-            first: index == 0,
-            last: index + 1 == sizes.len(),
-            ..Stage::default()
-        };
-        for &kind in layers.iter().skip(next).take(*size) {
-            if let Some(count) = stage.counts.get_mut(kind) {
-                *count += 1;
-            }
+    into.clear();
+    into.resize(pp as usize, Stage::default());
+    work.fill(pp as usize, high, |stage, layer| {
+        if let Some(count) = into[stage].counts.get_mut(layers[layer]) {
+            *count += 1;
         }
-        next += size;
-        stages.push(stage);
+    });
+    if let Some(first) = into.first_mut() {
+        first.first = true;
     }
-    stages
+    if let Some(last) = into.last_mut() {
+        last.last = true;
+    }
 }
 
-/// Layers of each stage when none takes longer than a time; absent when they do not fit.
-fn fill(costs: &[f64], pp: usize, longest: f64, embedding: f64, head: f64) -> Option<Vec<usize>> {
-    let mut sizes = Vec::with_capacity(pp);
-    let mut next = 0;
-    for stage in 0..pp {
-        let after = pp - 1 - stage;
-        let mut time = if stage == 0 { embedding } else { 0.0 };
-        if after == 0 {
-            time += head + costs[next..].iter().sum::<f64>();
-            sizes.push(costs.len() - next);
-            return (time <= longest && costs.len() > next).then_some(sizes);
+/// Layers to be dealt out.
+struct Layers<'a> {
+    costs: &'a dyn Fn(usize) -> f64,
+    all: usize,
+    embedding: f64,
+    head: f64,
+}
+
+impl Layers<'_> {
+    /// Places layers on stages, none of which takes longer than a time; whether they all fit.
+    fn fill(&self, pp: usize, longest: f64, mut place: impl FnMut(usize, usize)) -> bool {
+        let mut next = 0;
+        for stage in 0..pp {
+            let after = pp - 1 - stage;
+            let mut time = if stage == 0 { self.embedding } else { 0.0 };
+            if after == 0 {
+                time += self.head;
+            }
+            let start = next;
+            while next + after < self.all {
+                let cost = (self.costs)(next);
+                let full = time + cost > longest && after > 0;
+                if full && next > start {
+                    break;
+                }
+                time += cost;
+                place(stage, next);
+                next += 1;
+            }
+            if time > longest || next == start {
+                return false;
+            }
         }
-        let mut size = 0;
-        while next + after < costs.len() && (time + costs[next] <= longest || size == 0) {
-            time += costs[next];
-            next += 1;
-            size += 1;
-        }
-        if size == 0 || time > longest {
-            return None;
-        }
-        sizes.push(size);
+        true
     }
-    None
 }
 
 #[cfg(test)]

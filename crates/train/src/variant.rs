@@ -54,8 +54,6 @@ impl Times {
 
 /// Costs of one choice of recomputation and overlap.
 pub(crate) struct Variant {
-    forward: Vec<Parts>,
-    backward: Vec<Parts>,
     /// Times by kind of layer.
     pub times: [Times; MAX_KINDS],
     /// Of the embedding and of the head.
@@ -72,8 +70,6 @@ impl LayerTable {
     pub(crate) fn variant(&self, plan: &Plan) -> Variant {
         let ends = &self.ends;
         let mut variant = Variant {
-            forward: Vec::with_capacity(self.layers.len()),
-            backward: Vec::with_capacity(self.layers.len()),
             times: [Times::default(); MAX_KINDS],
             first: Times::of(&ends.first.0, &ends.first.1, Seconds::ZERO),
             last: Times::of(&ends.last.0, &ends.last.1, ends.last_gradient),
@@ -83,8 +79,6 @@ impl LayerTable {
         for (kind, layer) in self.layers.iter().take(MAX_KINDS).enumerate() {
             let (forward, backward) = layer.passes(plan);
             variant.times[kind] = Times::of(&forward, &backward, layer.weight_gradient);
-            variant.forward.push(forward);
-            variant.backward.push(backward);
             variant.activations[kind] = layer.activations[plan.recompute as usize];
             variant.working_set = variant
                 .working_set
@@ -92,6 +86,22 @@ impl LayerTable {
         }
         variant
     }
+}
+
+/// Forward and backward of a stage for one micro-batch, by part; `head` is its share of the
+/// vocabulary head.
+pub(crate) fn stage_parts(table: &LayerTable, plan: &Plan, stage: &Stage, head: f64) -> Parts {
+    let mut parts = Parts::default();
+    for (layer, count) in table.layers.iter().zip(&stage.counts) {
+        if *count > 0 {
+            let (forward, backward) = layer.passes(plan);
+            parts += (forward + backward) * f64::from(*count);
+        }
+    }
+    if stage.first {
+        parts += table.ends.first.0 + table.ends.first.1;
+    }
+    parts + (table.ends.last.0 + table.ends.last.1) * head
 }
 
 impl LayerBase {
@@ -112,7 +122,7 @@ impl LayerBase {
         let compute = forward.sum_of(&COMPUTE) + backward.sum_of(&COMPUTE);
         let mut covering = self.add_tensor(plan, &mut forward, 1.0);
         covering += self.add_tensor(plan, &mut backward, 1.0 + full);
-        let (ahead, behind) = self.context;
+        let (ahead, behind) = self.context[plan.context as usize];
         covering += add_hidden(plan, ahead, &mut forward);
         covering += add_hidden(plan, behind + ahead * full, &mut backward);
         let traffic = (
@@ -185,22 +195,6 @@ fn add_overlapped_experts(
 }
 
 impl Variant {
-    /// Forward and backward of a stage for one micro-batch, by part; `head` is its share of the
-    /// vocabulary head.
-    pub(crate) fn stage_parts(&self, table: &LayerTable, stage: &Stage, head: f64) -> Parts {
-        let mut parts = Parts::default();
-        for (kind, (forward, backward)) in self.forward.iter().zip(&self.backward).enumerate() {
-            let count = f64::from(stage.counts[kind]);
-            if count > 0.0 {
-                parts += (*forward + *backward) * count;
-            }
-        }
-        if stage.first {
-            parts += table.ends.first.0 + table.ends.first.1;
-        }
-        parts + (table.ends.last.0 + table.ends.last.1) * head
-    }
-
     /// Times of a stage for one micro-batch.
     pub(crate) fn stage_times(&self, stage: &Stage, head: f64) -> Times {
         let mut sum = Times::default();
