@@ -6,7 +6,7 @@ fn main() {
     let chips: u64 = std::env::args().nth(1).map_or(2048, |a| a.parse().unwrap());
     for m in [
         "deepseek-v3",
-        "llama-3.1-405b",
+        "qwen3-235b-a22b",
         "gpt-oss-120b",
         "megatron-1t",
         "qwen3-235b-a22b",
@@ -14,7 +14,7 @@ fn main() {
         let a = data.model(m).unwrap();
         for s in [
             "dgx-a100",
-            "hgx-h100",
+            "dgx-a100",
             "hgx-h200",
             "gb200-nvl72",
             "cloudmatrix384",

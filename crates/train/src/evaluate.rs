@@ -9,7 +9,7 @@ use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, kept, memory, parameters};
 use crate::parts::COMPUTE;
 use crate::pipeline::{Pace, head_share, pace, rank_times, transfers};
-use crate::stage::{Stage, balanced_stages, stages};
+use crate::stage::{Costs, Run, Stage, balanced_stages, runs, stages};
 use crate::variant::{Times, Variant, stage_parts};
 use crate::{Case, Part, Parts, Plan, PlanError};
 
@@ -82,7 +82,7 @@ pub(crate) fn plan_stages(case: &Case, plan: &Plan, variant: &Variant) -> Vec<St
     let architecture = case.architecture;
     if plan.balanced {
         let mut dealt = Vec::new();
-        deal_balanced(case, plan, variant, &mut dealt);
+        deal_balanced(&runs(&architecture.layers), plan, variant, &mut dealt);
         return dealt;
     }
     stages(
@@ -95,20 +95,19 @@ pub(crate) fn plan_stages(case: &Case, plan: &Plan, variant: &Variant) -> Vec<St
 }
 
 /// The stages of a plan whose layers are balanced.
-pub(crate) fn deal_balanced(case: &Case, plan: &Plan, variant: &Variant, into: &mut Vec<Stage>) {
-    let (embedding, mut head) = (variant.first.total(), variant.last.total());
-    if plan.split_vocabulary {
-        head = 0.0;
-    }
-    let cost = |kind: usize| variant.times.get(kind).map_or(0.0, Times::total);
-    balanced_stages(
-        &case.architecture.layers,
-        plan.pp,
-        cost,
-        embedding,
-        head,
-        into,
-    );
+pub(crate) fn deal_balanced(runs: &[Run], plan: &Plan, variant: &Variant, into: &mut Vec<Stage>) {
+    let layers = variant.times.each_ref().map(Times::total);
+    let costs = Costs {
+        layers,
+        inverse: layers.map(|cost| 1.0 / cost.max(f64::MIN_POSITIVE)),
+        embedding: variant.first.total(),
+        head: if plan.split_vocabulary {
+            0.0
+        } else {
+            variant.last.total()
+        },
+    };
+    balanced_stages(runs, plan.pp, &costs, into);
 }
 
 /// What a step takes beside m micro-batches on the slowest stage.

@@ -78,6 +78,10 @@ pub(crate) fn memory(
     };
     let micro_batches = plan.micro_batches(case.workload.global_batch);
     for (index, stage) in stages.iter().enumerate() {
+        // No later stage of a pipeline holds more micro-batches than an earlier one.
+        if index > 0 && *stage == stages[index - 1] && plan.schedule.copies() == 1 {
+            continue;
+        }
         let [weights, gradients, optimizer] =
             states(case, plan, parameters(plan, table, stages, index));
         let (mut kept, mut once) = activations(plan, table, variant, stage);

@@ -12,7 +12,7 @@ use crate::evaluate::{deal_balanced, predict, rest, step_parts, step_time};
 use crate::layer::{LayerTable, layer_table, layer_table_with_ends};
 use crate::memory::{MemoryTable, memory};
 use crate::pipeline::{Pace, pace, rank_times};
-use crate::stage::{MAX_KINDS, Stage};
+use crate::stage::{MAX_KINDS, Run, Stage, runs};
 use crate::variant::{Times, Variant};
 use crate::{Case, ContextExchange, Plan, Prediction, Schedule, Sharding, Space, TensorOverlap};
 
@@ -66,6 +66,7 @@ pub fn search_in(case: &Case, space: &Space, kept: usize) -> SearchResult {
         kept: kept.max(1),
         below: (space.shardings.len() * space.data_overlaps.len() * space.offloads.len()) as u64,
         stages: Vec::new(),
+        runs: runs(&case.architecture.layers),
         balanced: Vec::new(),
         ranks: Vec::new(),
         counts: Vec::new(),
@@ -290,6 +291,8 @@ struct Finder<'a> {
     below: u64,
     /// Evenly dealt stages at `slot`; computed once.
     stages: Vec<Vec<Stage>>,
+    /// The model's runs of equal layers.
+    runs: Vec<Run>,
     /// Balanced stages of the candidate and depth at hand; empty until dealt.
     balanced: Vec<Stage>,
     /// Room for the times of a pipeline's ranks.
@@ -340,8 +343,9 @@ impl Finder<'_> {
             for &schedule in &self.space.schedules {
                 for vp in self.virtual_stages(schedule, pp, layers) {
                     for balanced in self.balances(schedule, pp, vp) {
-                        if schedule.pairs() && !plan.overlap_ep {
-                            // DualPipe's pairs hide expert traffic or serve for nothing.
+                        // DualPipe's pairs hide expert traffic or serve for nothing.
+                        let idle = schedule.pairs() && !plan.overlap_ep;
+                        if idle || balanced && self.is_balanced(&candidate.variant, pp) {
                             self.result.pruned += self.below;
                             continue;
                         }
@@ -356,6 +360,17 @@ impl Finder<'_> {
                 }
             }
         }
+    }
+
+    /// Whether no dealing of layers beats an even one: equal layers that divide, and ends that take
+    /// no longer than a layer. (A stage that gives up a layer for an end makes another one longer
+    /// by a layer.)
+    fn is_balanced(&self, variant: &Variant, pp: u64) -> bool {
+        let architecture = self.case.architecture;
+        let layer = variant.times[0].total();
+        architecture.kinds.len() == 1
+            && (architecture.layers.len() as u64).is_multiple_of(pp)
+            && variant.first.total().max(variant.last.total()) <= layer
     }
 
     /// Counts the plans of candidates whose bound rules them out.
@@ -423,7 +438,7 @@ impl Finder<'_> {
         let slot = self.slot(&plan);
         let stages = if plan.balanced {
             if self.balanced.len() as u64 != plan.pp {
-                deal_balanced(self.case, &plan, variant, &mut self.balanced);
+                deal_balanced(&self.runs, &plan, variant, &mut self.balanced);
             }
             std::mem::take(&mut self.balanced)
         } else {
@@ -439,7 +454,10 @@ impl Finder<'_> {
             ranks: &ranks,
             slowest: ranks.iter().map(Times::total).fold(0.0, f64::max),
         };
-        if self.hopeless(&piped, most) {
+        let sequences = self.case.workload.global_batch.div_ceil(plan.micro_batch);
+        let fewest = sequences.div_ceil(most) as f64;
+        let slow = Seconds::new(piped.slowest * fewest) >= self.worst_kept();
+        if slow || self.hopeless(&piped, most) {
             self.result.pruned += self.below;
         } else {
             self.replicas(&piped, most, unit);

@@ -56,42 +56,59 @@ pub(crate) fn stages(
     stages
 }
 
-/// Halvings of the range in which the time of the slowest balanced stage lies: to a millionth.
-const HALVINGS: u32 = 20;
+/// Halvings of the range in which the time of the slowest balanced stage lies: to a thousandth of
+/// its width, which is a layer and the ends.
+const HALVINGS: u32 = 10;
+
+/// Neighbouring layers of one kind: (kind, how many); the kind is below `MAX_KINDS`.
+pub(crate) type Run = (usize, u32);
+
+/// The runs of a model that has at most `MAX_KINDS` kinds of layers.
+pub(crate) fn runs(layers: &[usize]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for &kind in layers {
+        match runs.last_mut() {
+            Some((last, count)) if *last == kind => *count += 1,
+            _ if kind < MAX_KINDS => runs.push((kind, 1)),
+            _ => {}
+        }
+    }
+    runs
+}
+
+/// Times of the layers that are dealt out, and of what lies before and behind them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    /// Of a layer by kind, and one over it.
+    pub layers: [f64; MAX_KINDS],
+    pub inverse: [f64; MAX_KINDS],
+    /// Of the embedding, on the first stage.
+    pub embedding: f64,
+    /// Of the vocabulary head, on the last.
+    pub head: f64,
+}
 
 /// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, to a
-/// millionth, the embedding's time counted on the first and the head's on the last.
+/// thousandth of a layer.
 ///
 /// The least time of the slowest stage is found by bisection: a time can be kept when filling the
 /// stages one after the other, each as far as the time allows, places all layers (the linear
 /// partition problem, for which filling greedily is optimal). Every stage holds at least one
 /// layer.
-pub(crate) fn balanced_stages(
-    layers: &[usize],
-    pp: u64,
-    cost: impl Fn(usize) -> f64,
-    embedding: f64,
-    head: f64,
-    into: &mut Vec<Stage>,
-) {
-    let costs = |layer: usize| layers.get(layer).map_or(0.0, |kind| cost(*kind));
-    let all = layers.len();
-    let work = Layers {
-        costs: &costs,
-        all,
-        embedding,
-        head,
-    };
-    let longest = (0..all).map(costs).fold(0.0, f64::max);
-    let whole = (0..all).map(costs).sum::<f64>() + embedding + head;
+pub(crate) fn balanced_stages(runs: &[Run], pp: u64, costs: &Costs, into: &mut Vec<Stage>) {
+    let mut whole = costs.embedding + costs.head;
+    let mut longest = 0.0_f64;
+    for (kind, count) in runs {
+        let cost = costs.layers[*kind];
+        whole += cost * f64::from(*count);
+        longest = longest.max(cost);
+    }
     // Any stage as full as the mean and one layer more is enough.
-    let (mut low, mut high) = (
-        whole / pp as f64,
-        whole / pp as f64 + longest + embedding + head,
-    );
+    let mean = whole / pp as f64;
+    let (mut low, mut high) = (mean, mean + longest + costs.embedding + costs.head);
     for _ in 0..HALVINGS {
         let middle = 0.5 * (low + high);
-        if work.fill(pp as usize, middle, |_, _| ()) {
+        if fill(runs, pp, costs, middle, |_, _, _, _| ()) {
             high = middle;
         } else {
             low = middle;
@@ -99,9 +116,9 @@ pub(crate) fn balanced_stages(
     }
     into.clear();
     into.resize(pp as usize, Stage::default());
-    work.fill(pp as usize, high, |stage, layer| {
-        if let Some(count) = into[stage].counts.get_mut(layers[layer]) {
-            *count += 1;
+    fill(runs, pp, costs, high, |stage, alike, kind, layers| {
+        for stage in into.iter_mut().skip(stage).take(alike) {
+            stage.counts[kind] += layers;
         }
     });
     if let Some(first) = into.first_mut() {
@@ -112,47 +129,140 @@ pub(crate) fn balanced_stages(
     }
 }
 
-/// Layers to be dealt out.
-struct Layers<'a> {
-    costs: &'a dyn Fn(usize) -> f64,
-    all: usize,
-    embedding: f64,
-    head: f64,
-}
-
-impl Layers<'_> {
-    /// Places layers on stages, none of which takes longer than a time; whether they all fit.
-    fn fill(&self, pp: usize, longest: f64, mut place: impl FnMut(usize, usize)) -> bool {
-        let mut next = 0;
-        for stage in 0..pp {
-            let after = pp - 1 - stage;
-            let mut time = if stage == 0 { self.embedding } else { 0.0 };
-            if after == 0 {
-                time += self.head;
+/// Places layers on stages, none of which takes longer than a time; whether they all fit. `place`
+/// takes the first stage, how many stages like it follow, the kind and how many layers of it each
+/// gets.
+fn fill(
+    runs: &[Run],
+    pp: u64,
+    costs: &Costs,
+    longest: f64,
+    mut place: impl FnMut(usize, usize, usize, u32),
+) -> bool {
+    let stages = pp as u32;
+    let mut left: u32 = runs.iter().map(|(_, count)| count).sum();
+    let (mut run, mut used, mut stage) = (0, 0, 0);
+    while stage < stages {
+        let after = stages - 1 - stage;
+        let mut time = if stage == 0 { costs.embedding } else { 0.0 };
+        if after == 0 {
+            time += costs.head;
+        }
+        let before = left;
+        let mut alike = 1;
+        while run < runs.len() && left > after {
+            let (kind, count) = runs[run];
+            let room = (longest - time) * costs.inverse[kind];
+            let most = (count - used).min(left - after);
+            let mut take = most.min(room.max(0.0) as u32);
+            if take == 0 && left == before {
+                take = 1;
             }
-            let start = next;
-            while next + after < self.all {
-                let cost = (self.costs)(next);
-                let full = time + cost > longest && after > 0;
-                if full && next > start {
-                    break;
+            if take == 0 {
+                break;
+            }
+            if stage > 0 && after > 0 && left == before && take < most {
+                // Stages that take the same, while enough layers are left for those behind.
+                alike = ((count - used) / take).min(after).max(1);
+                while alike > 1 && left - alike * take < stages - stage - alike {
+                    alike -= 1;
                 }
-                time += cost;
-                place(stage, next);
-                next += 1;
             }
-            if time > longest || next == start {
-                return false;
+            time += costs.layers[kind] * f64::from(take);
+            place(stage as usize, alike as usize, kind, take);
+            used += take * alike;
+            left -= take * alike;
+            if used == count {
+                run += 1;
+                used = 0;
+            }
+            if take < most {
+                break;
             }
         }
-        true
+        // What rounding takes off is no reason to refuse.
+        if left == before || time > longest * (1.0 + 1e-9) {
+            return false;
+        }
+        stage += alike;
     }
+    left == 0
 }
 
 #[cfg(test)]
 mod tests {
-    use super::stages;
+    use super::{Costs, MAX_KINDS, Stage, balanced_stages, runs, stages};
     use crate::Placement;
+
+    fn slowest(stages: &[Stage], costs: &Costs) -> f64 {
+        let time = |stage: &Stage| -> f64 {
+            let layers = stage.counts.iter().zip(&costs.layers);
+            let layers: f64 = layers.map(|(count, cost)| f64::from(*count) * cost).sum();
+            let first = if stage.first { costs.embedding } else { 0.0 };
+            let last = if stage.last { costs.head } else { 0.0 };
+            layers + first + last
+        };
+        stages.iter().map(time).fold(0.0, f64::max)
+    }
+
+    /// Least time of the slowest stage by dynamic programming over all cuts.
+    fn least(layers: &[usize], pp: usize, costs: &Costs) -> f64 {
+        let all = layers.len();
+        let cost = |from: usize, to: usize| -> f64 {
+            layers[from..to]
+                .iter()
+                .map(|kind| costs.layers[*kind])
+                .sum()
+        };
+        let mut best = vec![f64::INFINITY; all + 1];
+        for (to, best) in best.iter_mut().enumerate().skip(1) {
+            let head = if pp == 1 { costs.head } else { 0.0 };
+            *best = costs.embedding + cost(0, to) + head;
+        }
+        for stage in 1..pp {
+            let head = if stage + 1 == pp { costs.head } else { 0.0 };
+            for to in (0..=all).rev() {
+                best[to] = (stage..to)
+                    .map(|from| best[from].max(cost(from, to) + head))
+                    .fold(f64::INFINITY, f64::min);
+            }
+        }
+        best[all]
+    }
+
+    #[test]
+    fn balanced_stages_are_as_fast_as_any() {
+        for (dense, mixed, pp, embedding, head) in [
+            (3, 58, 16, 0.1, 2.7),
+            (3, 58, 8, 0.0, 0.4),
+            (0, 126, 16, 0.2, 1.5),
+            (10, 0, 3, 0.0, 0.0),
+            (0, 94, 94, 0.3, 0.9),
+            (1, 7, 5, 3.0, 0.2),
+        ] {
+            let layers: Vec<usize> = (0..dense + mixed)
+                .map(|at| usize::from(at >= dense))
+                .collect();
+            let mut costs = Costs {
+                layers: [1.0; MAX_KINDS],
+                inverse: [1.0; MAX_KINDS],
+                embedding,
+                head,
+            };
+            (costs.layers[1], costs.inverse[1]) = (1.7, 1.0 / 1.7);
+            let mut found = Vec::new();
+            balanced_stages(&runs(&layers), pp, &costs, &mut found);
+            let placed: u32 = found.iter().map(Stage::layers).sum();
+            assert_eq!(placed as usize, layers.len());
+            let best = least(&layers, pp as usize, &costs);
+            let width = 1.7 + embedding + head;
+            let slack = slowest(&found, &costs) - best;
+            assert!(
+                (0.0..=width / 1000.0).contains(&(slack + 1e-12)),
+                "{pp}: {slack}"
+            );
+        }
+    }
 
     #[test]
     fn every_layer_lies_on_one_stage() {
