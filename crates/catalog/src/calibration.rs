@@ -93,8 +93,8 @@ pub struct PrefillCurve {
     pub p90_error: f64,
 }
 
-/// Saturating efficiency of attention over a cache: share of the memory bandwidth = peak x b /
-/// (b + half), where b is the cache read.
+/// Saturating efficiency of attention over a cache: t = launch + b / (bandwidth x peak x b / (b +
+/// half)), where b is the cache read.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodeCurve {
@@ -102,6 +102,8 @@ pub struct DecodeCurve {
     pub peak: f64,
     /// The cache, in bytes, at which half of it is reached.
     pub half: f64,
+    /// Fixed time of a kernel.
+    pub launch: Seconds,
     /// Median absolute relative error of the fit over the buckets it was fitted on.
     pub median_error: f64,
 }

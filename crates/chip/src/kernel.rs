@@ -142,12 +142,11 @@ impl ChipSpec {
         };
         let tiles = groups * (rows / TILE).ceil() * (columns / TILE).ceil();
         let depth = match curve.split {
-            Some(piece) if tiles < processors => {
-                depth.min(piece.max(depth * tiles / processors))
-            }
+            Some(piece) if tiles < processors => depth.min(piece.max(depth * tiles / processors)),
             _ => depth,
         };
-        Ops::new(waves(tiles, processors) * 2.0 * TILE * TILE * (depth + curve.prologue))
+        let tiles = waves(tiles, processors) * processors;
+        Ops::new(tiles * 2.0 * TILE * TILE * (depth + curve.prologue))
     }
 
     /// Reading 16-bit elements and writing them in a narrow format.
@@ -178,7 +177,7 @@ impl ChipSpec {
         let rows = match self.processors {
             Some(processors) => {
                 let tiles = scores.heads * (scores.query / QUERY_TILE).ceil();
-                waves(tiles, processors) * QUERY_TILE
+                waves(tiles, processors) * processors * QUERY_TILE
             }
             None => scores.heads * scores.query,
         };
@@ -207,7 +206,7 @@ impl ChipSpec {
         let compute = ops / (self.rate(wide) * self.share(gemm.compute));
         let memory = bytes / (self.bandwidth * share);
         let work = compute.max(memory);
-        self.kernel(gemm.launch, compute, memory, work, KernelClass::Decode)
+        self.kernel(curve.launch, compute, memory, work, KernelClass::Decode)
     }
 
     /// Elementwise work: bytes read and written, at the share of the bandwidth that a triad reaches,

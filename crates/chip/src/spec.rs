@@ -131,7 +131,11 @@ impl ChipSpec {
             grouped: curves.grouped_gemm.clone(),
             prefill: curves.attention_prefill.clone(),
             decode: curves.attention_decode.clone(),
-            processors: chip.cores.as_ref().and_then(|cores| cores.count).map(|count| count as f64),
+            processors: chip
+                .cores
+                .as_ref()
+                .and_then(|cores| cores.count)
+                .map(|count| count as f64),
             stream: curves.stream,
             share_scale: chip
                 .calibration
