@@ -20,7 +20,8 @@ mod source;
 mod system;
 
 pub use calibration::{
-    AttentionCurve, Calibration, CollectiveCurve, CollectiveKind, CurvePoint, GemmCurve, PowerCurve,
+    Calibration, CollectiveCurve, CollectiveKind, CurvePoint, DecodeCurve, GemmCurve, PowerCurve,
+    PrefillCurve,
 };
 pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};

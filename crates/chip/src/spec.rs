@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chokepoint_catalog::{AttentionCurve, Calibration, Chip, Figure, GemmCurve, PowerCurve};
+use chokepoint_catalog::{
+    Calibration, Chip, DecodeCurve, Figure, GemmCurve, PowerCurve, PrefillCurve,
+};
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Quantity};
 
@@ -45,8 +47,10 @@ pub struct ChipSpec {
     pub(crate) peaks: BTreeMap<NumberFormat, OpsRate>,
     pub(crate) gemm: BTreeMap<NumberFormat, GemmCurve>,
     pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
-    pub(crate) prefill: BTreeMap<NumberFormat, AttentionCurve>,
-    pub(crate) decode: BTreeMap<NumberFormat, AttentionCurve>,
+    pub(crate) prefill: BTreeMap<NumberFormat, PrefillCurve>,
+    pub(crate) decode: BTreeMap<NumberFormat, DecodeCurve>,
+    /// Processors that take tiles of work, where the catalogue knows them.
+    pub(crate) processors: Option<f64>,
     pub(crate) stream: f64,
     pub(crate) share_scale: f64,
     pub(crate) launch_scale: f64,
@@ -134,6 +138,11 @@ impl ChipSpec {
             grouped: curves.grouped_gemm.clone(),
             prefill: curves.attention_prefill.clone(),
             decode: curves.attention_decode.clone(),
+            processors: chip
+                .cores
+                .as_ref()
+                .and_then(|cores| cores.count)
+                .map(|count| count as f64),
             stream: curves.stream,
             share_scale: chip
                 .calibration

@@ -42,7 +42,8 @@ pub use feed_forward_block::touched_experts;
 pub use flops::ForwardFlops;
 pub use layer::{layer_operators, recomputed_operators};
 pub use operator::{
-    AttentionPhase, Elements, ElementwiseKind, Formats, GemmClass, GemmPass, Operator,
+    ATTENTION_BACKWARD, AttentionPhase, Elements, ElementwiseKind, Formats, GemmClass, GemmPass,
+    Operator,
 };
 pub use parameters::{ChipParameters, LayerParameters};
 pub use shard::{Phase, Shard};

@@ -192,8 +192,9 @@ impl Spread<'_> {
         sum
     }
 
-    /// Bytes moved to cast the 16-bit input of a product in a narrow format. The gradient of the
-    /// output is cast once for both gradients, the input once for forward and weight gradient.
+    /// Bytes moved to cast the 16-bit input of a product in a narrow format, beyond what the product
+    /// itself holds. The gradient of the output is cast once for both gradients, the input once for
+    /// forward and weight gradient.
     fn cast(&self, operator: &Operator) -> Bytes {
         let Operator::Gemm {
             class, pass, m, k, ..

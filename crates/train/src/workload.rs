@@ -56,16 +56,15 @@ pub enum Scaling {
 }
 
 impl Scaling {
-    /// Bytes moved to cast one 16-bit element to a format, row-wise for one product and
-    /// column-wise for another: read two bytes in each pass, write two copies. Derived from the
-    /// kernels of Transformer Engine; a cast that runs inside the norm or activation before it
-    /// saves its read, which is not counted.
+    /// Bytes moved to cast one 16-bit element to a format beyond the one pass that the chip's
+    /// product in that format holds: a second copy, column-wise, for the weight gradient, and with
+    /// current scaling a pass to find the largest value. Derived from the kernels of Transformer
+    /// Engine.
     #[must_use]
     pub const fn cast_bytes(self, format: NumberFormat) -> f64 {
-        let written = 2.0 * format.stored_bytes();
         match self {
-            Self::Delayed | Self::Block => 2.0 + written,
-            Self::Current => 4.0 + written,
+            Self::Delayed | Self::Block => format.stored_bytes(),
+            Self::Current => 2.0 + format.stored_bytes(),
         }
     }
 }
