@@ -41,9 +41,11 @@ pub struct Framework {
     /// Share of the chip's sustained rate that its kernels reach; low and high hold 80% of its
     /// runs.
     pub rate: Figure<f64>,
-    /// The same for models with routed experts, where it was fitted apart.
-    #[serde(default)]
-    pub expert_rate: Option<Figure<f64>>,
+    /// Share of the rate of a chip's grouped products that its own reach.
+    pub grouped_rate: Figure<f64>,
+    /// Host time to start the kernels of a mixture layer, forward and backward, and to wait for
+    /// the sizes of its groups; zero where they are replayed as graphs.
+    pub mixture_launch: Figure<Seconds>,
 }
 
 impl Framework {
@@ -74,10 +76,11 @@ impl Framework {
     /// All figures, for listing and checking.
     #[must_use]
     pub fn figures(&self) -> Vec<FigureRow> {
-        let mut rows = vec![self.launch.row("launch"), self.rate.row("rate")];
-        if let Some(rate) = &self.expert_rate {
-            rows.push(rate.row("expert_rate"));
-        }
-        rows
+        vec![
+            self.launch.row("launch"),
+            self.rate.row("rate"),
+            self.grouped_rate.row("grouped_rate"),
+            self.mixture_launch.row("mixture_launch"),
+        ]
     }
 }

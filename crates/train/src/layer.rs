@@ -177,7 +177,12 @@ impl Spread<'_> {
         let mut sum = Compute::default();
         for operator in operators {
             let KernelTime { total, class, .. } = chip.operator(operator, &precision);
-            let total = total / sustained;
+            let rate = if class == KernelClass::GroupedGemm {
+                sustained * self.case.software.grouped_rate
+            } else {
+                sustained
+            };
+            let total = total / rate;
             sum.parts.put(part_of(class), total);
             if is_weight_gradient(operator) {
                 sum.weight_gradient += total;
@@ -217,7 +222,15 @@ impl Spread<'_> {
         let tensor = self.tensor(layer);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
         let context = ContextExchange::ALL.map(|how| self.context(&layer.attention, how));
-        let launch = (forward.launch, backward.launch);
+        let mixture = match layer.feed_forward {
+            FeedForward::Moe { .. } => self.case.software.mixture_launch,
+            FeedForward::Dense { .. } => Seconds::ZERO,
+        };
+        // Backward starts two products for each of forward.
+        let launch = (
+            forward.launch + mixture / 3.0,
+            backward.launch + mixture * (2.0 / 3.0),
+        );
         let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
         let whole = forward.parts.total();
         let again = |policy: &ActivationPolicy| {

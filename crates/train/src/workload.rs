@@ -81,6 +81,11 @@ pub struct Software {
     pub rate: f64,
     /// Relative half-width (80%) of it.
     pub rate_spread: f64,
+    /// Share of the rate of the chip's grouped products that its own reach, beside `rate`.
+    pub grouped_rate: f64,
+    /// Host time to start the kernels of a mixture layer, forward and backward, and to wait for
+    /// the sizes of its groups.
+    pub mixture_launch: Seconds,
 }
 
 impl Software {
@@ -90,6 +95,8 @@ impl Software {
         launch: Seconds::ZERO,
         rate: 1.0,
         rate_spread: 0.0,
+        grouped_rate: 1.0,
+        mixture_launch: Seconds::ZERO,
     };
 }
 

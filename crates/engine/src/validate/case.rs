@@ -68,7 +68,7 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     let architecture = architecture(row, &mut assumed)?;
     let chips = row.count("n_chips").ok_or("n_chips is not given")?;
     let workload = workload(row, &mut assumed)?;
-    let software = software(framework, architecture.experts().is_some());
+    let software = software(framework);
     let curves = parts.chip.calibration.curve.clone();
     let (plan, open) = plan(
         row,
@@ -152,18 +152,14 @@ fn framework<'a>(catalog: &'a Catalog, row: &Row, assumed: &mut Assumed) -> Opti
     found.or_else(|| catalog.framework("megatron-lm").ok())
 }
 
-fn software(framework: Option<&Framework>, mixture: bool) -> Software {
-    framework.map_or(Software::CURRENT, |known| {
-        let rate = match (&known.expert_rate, mixture) {
-            (Some(rate), true) => rate,
-            _ => &known.rate,
-        };
-        Software {
-            fused_attention: known.fused_attention,
-            launch: known.launch.value,
-            rate: rate.value,
-            rate_spread: rate.ratio_spread(),
-        }
+fn software(framework: Option<&Framework>) -> Software {
+    framework.map_or(Software::CURRENT, |known| Software {
+        fused_attention: known.fused_attention,
+        launch: known.launch.value,
+        rate: known.rate.value,
+        rate_spread: known.rate.ratio_spread(),
+        grouped_rate: known.grouped_rate.value,
+        mixture_launch: known.mixture_launch.value,
     })
 }
 
@@ -303,7 +299,7 @@ fn plan(
     };
     let pairs = plan.schedule.pairs();
     let many = plan.micro_batches(workload.global_batch) >= 2;
-    let hides = ep > 1 && many && recompute != Recompute::Full && (pp == 1 || vp > 1 || pairs);
+    let hides = ep > 1 && many && recompute != Recompute::Full && (vp > 1 || pairs);
     let overlap_ep = hides && (pairs || on(|known| known.overlap_ep));
     (Plan { overlap_ep, ..plan }, open)
 }
