@@ -34,6 +34,9 @@ pub struct Framework {
     pub overlap_ep: bool,
     /// Data-parallel traffic runs under compute.
     pub overlap_dp: bool,
+    /// Pipelines are interleaved, unless a run says otherwise.
+    #[serde(default)]
+    pub interleaves: bool,
     /// Data-parallel chips split the optimizer's state, unless a run says otherwise.
     pub sharded_optimizer: bool,
     /// Host time to start the kernels of one operator; zero where steps are replayed as graphs.

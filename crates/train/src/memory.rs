@@ -182,7 +182,13 @@ fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
     } else {
         0.0
     };
-    let gradients = held.state(plan, Sharding::Gradients) * case.workload.gradient_bytes();
+    // In a pipeline gradients are accumulated whole and split behind the last micro-batch.
+    let split = if plan.pp > 1 {
+        Sharding::Parameters
+    } else {
+        Sharding::Gradients
+    };
+    let gradients = held.state(plan, split) * case.workload.gradient_bytes();
     let state = if plan.offload.optimizer {
         0.0
     } else {

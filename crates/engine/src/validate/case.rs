@@ -40,6 +40,7 @@ pub(super) struct Open {
     pub layout: bool,
     pub micro_batch: bool,
     pub recompute: bool,
+    pub virtual_stages: bool,
 }
 
 impl Setup {
@@ -164,10 +165,15 @@ fn software(framework: Option<&Framework>) -> Software {
 }
 
 fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
-    let sequence = row.count("seq_len").unwrap_or_else(|| {
-        assumed.taken("seq_len", 4096);
-        4096
-    });
+    let sequence = match row.count("seq_len") {
+        Some(sequence) => sequence,
+        // Operations of a second hardly depend on it; tokens of a second and steps do.
+        None if row.text_or_blank("primary_metric").contains("tflops") => {
+            assumed.taken("seq_len", 4096);
+            4096
+        }
+        None => return Err("seq_len is not given".to_owned()),
+    };
     let batch = row.count("gbs").ok_or("gbs is not given")?;
     let format = match row.lower("precision").as_str() {
         "bf16" => NumberFormat::Bf16,
@@ -229,6 +235,9 @@ fn plan(
         layout: row.count("tp").is_none() || row.count("pp").is_none(),
         micro_batch: row.count("mbs").is_none(),
         recompute: row.text("recompute").is_none(),
+        virtual_stages: row.count("vp").is_none()
+            && row.count("pp").is_some_and(|pp| pp > 1)
+            && framework.is_some_and(|known| known.interleaves),
     };
     let (tp, pp) = (row.count("tp").unwrap_or(1), row.count("pp").unwrap_or(1));
     let mut or_one = |column: &'static str| {
@@ -240,7 +249,11 @@ fn plan(
         })
     };
     let cp = or_one("cp");
-    let vp = if pp > 1 { or_one("vp") } else { 1 };
+    let vp = if pp > 1 && !open.virtual_stages {
+        or_one("vp")
+    } else {
+        1
+    };
     let mixture = architecture.experts().is_some();
     let ep = if mixture { or_one("ep") } else { 1 };
     let etp = if mixture && tp > 1 {
@@ -345,10 +358,11 @@ pub(super) fn predict(setup: &mut Setup) -> Result<Prediction, String> {
     let mut fastest: Option<Prediction> = None;
     let mut said: Result<Prediction, String> = Err(String::new());
     for micro_batch in micro_batches(setup, &plan) {
-        for recompute in recomputes(setup, &plan) {
+        for (recompute, vp) in rest_of(setup, &plan) {
             let plan = Plan {
                 micro_batch,
                 recompute,
+                vp,
                 overlap_ep: plan.overlap_ep && recompute != Recompute::Full,
                 ..plan
             };
@@ -390,13 +404,21 @@ fn micro_batches(setup: &Setup, plan: &Plan) -> Vec<u64> {
         .collect()
 }
 
-/// Least first: blank is taken as the least that fits.
-fn recomputes(setup: &Setup, plan: &Plan) -> Vec<Recompute> {
-    if setup.open.recompute {
+/// Recomputation, least first, and virtual stages.
+fn rest_of(setup: &Setup, plan: &Plan) -> Vec<(Recompute, u64)> {
+    let recompute = if setup.open.recompute {
         Recompute::ALL.to_vec()
     } else {
         vec![plan.recompute]
-    }
+    };
+    let chunks = (setup.architecture.layers.len() as u64 + 2) / plan.pp;
+    let stages = if setup.open.virtual_stages {
+        (1..=chunks.min(12)).collect()
+    } else {
+        vec![plan.vp]
+    };
+    let both = |recompute: Recompute| stages.iter().map(move |vp| (recompute, *vp));
+    recompute.into_iter().flat_map(both).collect()
 }
 
 /// Searches the degrees that a row leaves blank.
