@@ -31,10 +31,11 @@ pub struct Calibration {
     pub attention_decode: BTreeMap<NumberFormat, DecodeCurve>,
     /// Share of peak memory bandwidth that elementwise kernels reach.
     pub stream: f64,
-    /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step:
-    /// clocks under a power cap over minutes, gaps between kernels, stragglers. Fitted on
-    /// published step times of this chip; low and high hold 80% of them.
-    pub sustained: Figure<f64>,
+    /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step, by
+    /// format of the linear layers: clocks under a power cap over minutes, gaps between kernels,
+    /// stragglers. Fitted on published step times of this chip; low and high hold 80% of them. A
+    /// format without one takes the nearest in width.
+    pub sustained: BTreeMap<NumberFormat, Figure<f64>>,
     /// Power by kind of work.
     pub power: PowerCurve,
     /// Collectives inside the scale-up domain.

@@ -16,4 +16,4 @@ mod spec;
 pub use kernel::{Bound, KernelClass, KernelTime, Product, Scores};
 pub use operator::Precision;
 pub use power::PowerDraw;
-pub use spec::{ChipScale, ChipSpec};
+pub use spec::{ChipScale, ChipSpec, Sustained};

@@ -40,10 +40,9 @@ pub struct ChipSpec {
     pub assumed: Vec<String>,
     /// Relative half-widths of the nominal figures: compute and bandwidth.
     pub nominal_spread: NominalSpread,
-    /// Share of a kernel's benchmark rate that it keeps inside a training step.
-    pub sustained: f64,
-    /// Relative half-width (80%) of `sustained`.
-    pub sustained_spread: f64,
+    /// Share of a kernel's benchmark rate that it keeps inside a training step, by format, with its
+    /// relative half-width (80%).
+    pub sustained: BTreeMap<NumberFormat, Sustained>,
     pub(crate) peaks: BTreeMap<NumberFormat, OpsRate>,
     pub(crate) gemm: BTreeMap<NumberFormat, GemmCurve>,
     pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
@@ -55,6 +54,15 @@ pub struct ChipSpec {
     pub(crate) share_scale: f64,
     pub(crate) launch_scale: f64,
     pub(crate) power: PowerCurve,
+}
+
+/// What a kernel keeps of its benchmark rate inside a training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sustained {
+    /// Share of the rate.
+    pub share: f64,
+    /// Its relative half-width (80%).
+    pub spread: f64,
 }
 
 /// Relative half-widths (80%) of the nominal figures of a chip.
@@ -127,8 +135,17 @@ impl ChipSpec {
                 .as_ref()
                 .and_then(|host| host.bandwidth.as_ref())
                 .map(|figure| figure.value),
-            sustained: curves.sustained.value,
-            sustained_spread: curves.sustained.ratio_spread(),
+            sustained: curves
+                .sustained
+                .iter()
+                .map(|(format, figure)| {
+                    let sustained = Sustained {
+                        share: figure.value,
+                        spread: figure.ratio_spread(),
+                    };
+                    (*format, sustained)
+                })
+                .collect(),
             peaks: chip
                 .peak
                 .iter()
@@ -192,6 +209,16 @@ impl ChipSpec {
                 }
             })
             .unwrap_or(wide)
+    }
+
+    /// What kernels keep inside a training step whose linear layers are in a format.
+    #[must_use]
+    pub fn sustained(&self, format: NumberFormat) -> Sustained {
+        let whole = Sustained {
+            share: 1.0,
+            spread: 0.0,
+        };
+        pick(&self.sustained, format).copied().unwrap_or(whole)
     }
 
     /// The 16-bit format of the chip.

@@ -228,7 +228,7 @@ fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let (wide, fabric) = (case.chip.wide_format(), case.fabric);
     let step = parts.total();
     let share = parts.sum_of(&COMPUTE) / step;
-    let sustained = case.chip.sustained_spread * share;
+    let sustained = case.chip.sustained(plan.format).spread * share;
     let release = case.software.rate_spread * share;
     let inner = plan.tp * plan.cp;
     let mixture = if case.architecture.experts().is_some() {

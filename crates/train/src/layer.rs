@@ -173,23 +173,19 @@ impl Spread<'_> {
             linear: self.format,
             cache: chip.wide_format(),
         };
-        let sustained = chip.sustained * self.case.software.rate;
+        let sustained = chip.sustained(self.format).share;
+        let rates = &self.case.software.rates;
         let mut sum = Compute::default();
         for operator in operators {
             let KernelTime { total, class, .. } = chip.operator(operator, &precision);
-            let rate = if class == KernelClass::GroupedGemm {
-                sustained * self.case.software.grouped_rate
-            } else {
-                sustained
-            };
-            let total = total / rate;
+            let total = total / (sustained * rates.of(class));
             sum.parts.put(part_of(class), total);
             if is_weight_gradient(operator) {
                 sum.weight_gradient += total;
             }
             let cast = self.cast(operator);
             if cast > Bytes::ZERO {
-                let time = chip.stream(cast).total / sustained;
+                let time = chip.stream(cast).total / (sustained * rates.elementwise);
                 sum.parts.put(Part::Elementwise, time);
             }
             sum.launch += self.case.software.launch;
@@ -210,7 +206,7 @@ impl Spread<'_> {
         if self.format.bits() >= 16 || !class.narrow() || *pass == GemmPass::WeightGradient {
             return Bytes::ZERO;
         }
-        Bytes::new(m * k * self.case.workload.scaling.cast_bytes(self.format))
+        Bytes::new(m * k * self.case.workload.scaling.cast_bytes())
     }
 
     fn layer(&self, kind: usize) -> LayerBase {

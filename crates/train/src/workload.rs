@@ -1,6 +1,6 @@
 //! What is trained, and on what.
 
-use chokepoint_chip::ChipSpec;
+use chokepoint_chip::{ChipSpec, KernelClass};
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_units::{NumberFormat, Seconds};
@@ -56,15 +56,50 @@ pub enum Scaling {
 }
 
 impl Scaling {
-    /// Bytes moved to cast one 16-bit element to a format beyond the one pass that the chip's
-    /// product in that format holds: a second copy, column-wise, for the weight gradient, and with
-    /// current scaling a pass to find the largest value. Derived from the kernels of Transformer
+    /// Bytes moved to cast one 16-bit element to a narrow format beyond the one pass that the
+    /// chip's product in that format holds: with current scaling a pass to find the largest value.
+    /// A second copy, column-wise for the weight gradient, is written too, but norms and activation
+    /// functions cast on their way and save the read. Derived from the kernels of Transformer
     /// Engine.
     #[must_use]
-    pub const fn cast_bytes(self, format: NumberFormat) -> f64 {
+    pub const fn cast_bytes(self) -> f64 {
         match self {
-            Self::Delayed | Self::Block => format.stored_bytes(),
-            Self::Current => 2.0 + format.stored_bytes(),
+            Self::Delayed | Self::Block => 0.0,
+            Self::Current => 2.0,
+        }
+    }
+}
+
+/// Shares of a chip's sustained rate by class of kernels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KernelRates {
+    /// Plain matrix multiplication.
+    pub gemm: f64,
+    /// Grouped matrix multiplication.
+    pub grouped: f64,
+    /// Attention.
+    pub attention: f64,
+    /// Elementwise work.
+    pub elementwise: f64,
+}
+
+impl KernelRates {
+    /// What the chip's calibration states.
+    pub const CALIBRATED: Self = Self {
+        gemm: 1.0,
+        grouped: 1.0,
+        attention: 1.0,
+        elementwise: 1.0,
+    };
+
+    /// Of a class of kernels.
+    #[must_use]
+    pub const fn of(&self, class: KernelClass) -> f64 {
+        match class {
+            KernelClass::Gemm => self.gemm,
+            KernelClass::GroupedGemm => self.grouped,
+            KernelClass::Prefill | KernelClass::Decode => self.attention,
+            KernelClass::Stream => self.elementwise,
         }
     }
 }
@@ -77,12 +112,10 @@ pub struct Software {
     /// Host time to start the kernels of one operator; zero when whole steps are replayed as
     /// graphs.
     pub launch: Seconds,
-    /// Share of the chip's sustained rate that kernels of this release reach.
-    pub rate: f64,
-    /// Relative half-width (80%) of it.
+    /// What kernels of this release reach of the chip's sustained rate.
+    pub rates: KernelRates,
+    /// Relative half-width (80%) of them.
     pub rate_spread: f64,
-    /// Share of the rate of the chip's grouped products that its own reach, beside `rate`.
-    pub grouped_rate: f64,
     /// Host time to start the kernels of a mixture layer, forward and backward, and to wait for
     /// the sizes of its groups.
     pub mixture_launch: Seconds,
@@ -93,9 +126,8 @@ impl Software {
     pub const CURRENT: Self = Self {
         fused_attention: true,
         launch: Seconds::ZERO,
-        rate: 1.0,
+        rates: KernelRates::CALIBRATED,
         rate_spread: 0.0,
-        grouped_rate: 1.0,
         mixture_launch: Seconds::ZERO,
     };
 }

@@ -1,13 +1,13 @@
 //! From a row to a case and a plan: what it says, and what is assumed or searched where it says
 //! nothing.
 
-use chokepoint_catalog::{Catalog, Framework};
-use chokepoint_chip::{ChipScale, ChipSpec};
+use chokepoint_catalog::{Catalog, Framework, Rate};
+use chokepoint_chip::{ChipSpec, Sustained};
 use chokepoint_fabric::{Fabric, FabricScale};
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
-    Case, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space, TensorExchange,
-    TensorOverlap, Trained, Workload, measure, search_in,
+    Case, KernelRates, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space,
+    TensorExchange, TensorOverlap, Trained, Workload, measure, search_in,
 };
 use chokepoint_units::{Bandwidth, NumberFormat, Seconds};
 
@@ -69,8 +69,8 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     let architecture = architecture(row, &mut assumed)?;
     let chips = row.count("n_chips").ok_or("n_chips is not given")?;
     let workload = workload(row, &mut assumed)?;
-    let software = software(framework);
     let curves = parts.chip.calibration.curve.clone();
+    let software = software(framework, &curves);
     let (plan, open) = plan(
         row,
         &architecture,
@@ -153,14 +153,21 @@ fn framework<'a>(catalog: &'a Catalog, row: &Row, assumed: &mut Assumed) -> Opti
     found.or_else(|| catalog.framework("megatron-lm").ok())
 }
 
-fn software(framework: Option<&Framework>) -> Software {
-    framework.map_or(Software::CURRENT, |known| Software {
-        fused_attention: known.fused_attention,
-        launch: known.launch.value,
-        rate: known.rate.value,
-        rate_spread: known.rate.ratio_spread(),
-        grouped_rate: known.grouped_rate.value,
-        mixture_launch: known.mixture_launch.value,
+fn software(framework: Option<&Framework>, curves: &str) -> Software {
+    framework.map_or(Software::CURRENT, |known| {
+        let rate = |rate: &Rate| rate.on(curves).value;
+        Software {
+            fused_attention: known.fused_attention,
+            launch: known.launch.value,
+            rates: KernelRates {
+                gemm: rate(&known.rates.gemm),
+                grouped: rate(&known.rates.grouped),
+                attention: rate(&known.rates.attention),
+                elementwise: rate(&known.rates.elementwise),
+            },
+            rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            mixture_launch: known.mixture_launch.value,
+        }
     })
 }
 
@@ -442,10 +449,15 @@ fn search_layout(setup: &mut Setup, plan: Plan) -> Result<Prediction, String> {
     Ok(found)
 }
 
-/// The same chip with the sustained rate of other chips.
-pub(super) fn with_sustained(setup: &Setup, sustained: f64) -> ChipSpec {
-    let mut chip = setup.chip.scaled(ChipScale::default());
-    chip.sustained = sustained;
+/// The same chip with the sustained share of other chips.
+pub(super) fn with_sustained(setup: &Setup, share: f64) -> ChipSpec {
+    let mut chip = setup.chip.clone();
+    for sustained in chip.sustained.values_mut() {
+        *sustained = Sustained {
+            share,
+            ..*sustained
+        };
+    }
     chip
 }
 

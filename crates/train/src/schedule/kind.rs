@@ -8,13 +8,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use chokepoint_units::Seconds;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Pipeline schedules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Schedule {
     /// One forward, one backward; interleaved when a plan has more than one virtual stage
     /// (Narayanan et al. 2021).
+    #[default]
     #[serde(rename = "1f1b")]
     OneForwardOneBackward,
     /// Weight gradients fill the drain, in the memory of 1F1B; also called ZB1P (Qi et al. 2024).
