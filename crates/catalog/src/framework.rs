@@ -45,9 +45,9 @@ pub struct Framework {
     pub launch: Figure<Seconds>,
     /// What its kernels reach of the chip's sustained rate, by class.
     pub rates: Rates,
-    /// Host time to start the kernels of a mixture layer, forward and backward, and to wait for
-    /// the sizes of its groups; zero where they are replayed as graphs.
-    pub mixture_launch: Figure<Seconds>,
+    /// Host time to start the kernels of one routed expert on a chip, forward and backward, where
+    /// experts are cast and multiplied one after the other; zero where they are started together.
+    pub expert_launch: Figure<Seconds>,
 }
 
 /// Shares of a chip's sustained rate by class of kernels.
@@ -126,7 +126,7 @@ impl Framework {
     pub fn figures(&self) -> Vec<FigureRow> {
         let mut rows = vec![
             self.launch.row("launch"),
-            self.mixture_launch.row("mixture_launch"),
+            self.expert_launch.row("expert_launch"),
         ];
         for (field, rate) in self.rates.each() {
             rows.push(rate.all.row(format!("rates.{field}.all")));

@@ -219,7 +219,10 @@ impl Spread<'_> {
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
         let context = ContextExchange::ALL.map(|how| self.context(&layer.attention, how));
         let mixture = match layer.feed_forward {
-            FeedForward::Moe { .. } => self.case.software.mixture_launch,
+            FeedForward::Moe { experts, .. } => {
+                let local = experts as f64 / self.shard.ep as f64;
+                self.case.software.expert_launch * local
+            }
             FeedForward::Dense { .. } => Seconds::ZERO,
         };
         // Backward starts two products for each of forward.

@@ -116,9 +116,8 @@ pub struct Software {
     pub rates: KernelRates,
     /// Relative half-width (80%) of them.
     pub rate_spread: f64,
-    /// Host time to start the kernels of a mixture layer, forward and backward, and to wait for
-    /// the sizes of its groups.
-    pub mixture_launch: Seconds,
+    /// Host time to start the kernels of one routed expert on a chip, forward and backward.
+    pub expert_launch: Seconds,
 }
 
 impl Software {
@@ -128,7 +127,7 @@ impl Software {
         launch: Seconds::ZERO,
         rates: KernelRates::CALIBRATED,
         rate_spread: 0.0,
-        mixture_launch: Seconds::ZERO,
+        expert_launch: Seconds::ZERO,
     };
 }
 

@@ -166,7 +166,7 @@ fn software(framework: Option<&Framework>, curves: &str) -> Software {
                 elementwise: rate(&known.rates.elementwise),
             },
             rate_spread: known.rates.gemm.on(curves).ratio_spread(),
-            mixture_launch: known.mixture_launch.value,
+            expert_launch: known.expert_launch.value,
         }
     })
 }
