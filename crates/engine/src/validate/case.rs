@@ -16,6 +16,11 @@ use super::assumed::Assumed;
 use super::row::Row;
 use crate::resolve::system_parts;
 
+/// Load of the busiest expert rank over the mean where a row does not say that tokens were forced
+/// to balance: the middle of the 1.1 to 1.5 that practitioners see (`peers_training.md` section
+/// 4.5, grade C) is 1.3; routers that balance without force lie at its lower end.
+const UNFORCED_IMBALANCE: f64 = 1.2;
+
 /// Everything that a prediction of a row needs.
 pub(super) struct Setup {
     pub architecture: Architecture,
@@ -216,10 +221,17 @@ fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
     } else {
         Trained::All
     };
+    let imbalance = if row.count("n_experts").is_some() && row.text("moe_balance").is_none() {
+        assumed.taken("expert imbalance", UNFORCED_IMBALANCE);
+        UNFORCED_IMBALANCE
+    } else {
+        1.0
+    };
     Ok(Workload {
         gradients,
         scaling,
         trained,
+        imbalance,
         ..Workload::pretraining(
             sequence,
             batch,
