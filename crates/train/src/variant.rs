@@ -131,7 +131,14 @@ impl LayerBase {
         );
         if plan.overlap_ep {
             let cover = (compute - covering).max(Seconds::ZERO);
-            add_overlapped_experts(traffic, cover, &mut forward, &mut backward);
+            let lost = |hidden: Seconds| {
+                if plan.schedule.pairs() {
+                    compute * (EXPERT_PROCESSORS / (1.0 - EXPERT_PROCESSORS))
+                } else {
+                    hidden * EXPERT_PROCESSORS
+                }
+            };
+            add_overlapped_experts(traffic, cover, lost, &mut forward, &mut backward);
         } else {
             forward.put(Part::ExpertParallel, traffic.0);
             backward.put(Part::ExpertParallel, traffic.1);
@@ -174,17 +181,20 @@ fn add_hidden(plan: &Plan, traffic: Seconds, pass: &mut Parts) -> Seconds {
 
 /// Expert traffic under the compute of another micro-batch: forward and backward of a pair of
 /// micro-batches run together (DeepSeek-V3 section 3.2.1), so that the traffic of both passes
-/// hides behind the compute of both; the compute loses the processors that the traffic takes.
+/// hides behind the compute of both. The compute loses the processors that the traffic takes: while
+/// it lasts, or in `DualPipe`, whose kernels are sized for the processors left to them (same
+/// section), throughout.
 fn add_overlapped_experts(
     traffic: (Seconds, Seconds),
     cover: Seconds,
+    lost: impl Fn(Seconds) -> Seconds,
     forward: &mut Parts,
     backward: &mut Parts,
 ) {
     let all = traffic.0 + traffic.1;
     let hidden = all.min(cover);
     let exposed = all - hidden;
-    let lost = hidden * EXPERT_PROCESSORS;
+    let lost = lost(hidden);
     let share = if all > Seconds::ZERO {
         traffic.0 / all
     } else {

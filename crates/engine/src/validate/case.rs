@@ -296,7 +296,7 @@ fn plan(
     let overlapped = if options.contains("no tp") || options.contains("vanilla") {
         false
     } else {
-        options.contains("async") || options.contains("mc2") || on(|known| known.overlap_tp)
+        options.contains("async") || on(|known| known.overlap_tp)
     };
     let recompute = match row.lower("recompute").as_str() {
         "" | "none" => Recompute::None,
