@@ -31,7 +31,7 @@ mod unfused;
 
 pub use activation::{
     ActivationPolicy, Recompute, activation_bytes_per_layer, embedding_activation_bytes,
-    head_activation_bytes, mtp_activation_bytes,
+    head_activation_bytes, logit_gradient_bytes, mtp_activation_bytes,
 };
 pub use adapter::adapter_operators;
 pub use architecture::{Architecture, Attention, FeedForward, LayerKind, NodeGroups, Norm, QkNorm};

@@ -9,7 +9,8 @@ use chokepoint_model::{
     ActivationPolicy, Architecture, Attention, FeedForward, GemmPass, LayerKind, Operator, Phase,
     Recompute, Shard, activation_bytes_per_layer, adapter_operators, embedding_activation_bytes,
     embedding_operators, head_activation_bytes, head_operators, layer_operators,
-    mtp_activation_bytes, mtp_operators, recomputed_operators, unfused_attention_operators,
+    logit_gradient_bytes, mtp_activation_bytes, mtp_operators, recomputed_operators,
+    unfused_attention_operators,
 };
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
@@ -487,6 +488,11 @@ impl Spread<'_> {
                 &self.shard,
             ),
             last_activations: head_activation_bytes(
+                architecture,
+                sequence,
+                self.batch,
+                &self.shard,
+            ) + logit_gradient_bytes(
                 architecture,
                 sequence,
                 self.batch,

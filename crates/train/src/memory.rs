@@ -101,7 +101,13 @@ pub(crate) fn memory(
             let one = kept / f64::from(stage.layers().max(1));
             held = held.min(one * LAYERS_AT_ONCE);
         }
-        let activations = held + once + working;
+        // The embedding's gradient comes as a whole 16-bit table before it is added.
+        let table_gradient = if stage.first && case.workload.trains_weights() {
+            Bytes::new(table.tied_parameters * WEIGHT_BYTES)
+        } else {
+            Bytes::ZERO
+        };
+        let activations = held + once + working + table_gradient;
         let total = weights + gradients + optimizer + activations;
         if total > fullest.total {
             fullest = MemoryTable {

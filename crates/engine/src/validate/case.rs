@@ -301,6 +301,10 @@ fn plan(
     let recompute = match row.lower("recompute").as_str() {
         "" | "none" => Recompute::None,
         text if text.starts_with("full") => Recompute::Full,
+        _ if row.lower("framework").contains("torchtitan") => {
+            assumed.note("selective recomputation by operation, taken as that of modules");
+            Recompute::Modules
+        }
         _ => Recompute::Selective,
     };
     let plan = Plan {
