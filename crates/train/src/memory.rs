@@ -11,7 +11,7 @@ use crate::{Case, Plan, Sharding};
 
 /// Share of the memory that allocator fragmentation, communication buffers and the runtime leave
 /// to a job (SimuMax `mem_factor`, validated on A100 and B200 to 0.5 to 1.4%).
-const USABLE_SHARE: f64 = 0.94;
+const USABLE_SHARE: f64 = 0.96;
 
 /// Bytes of a 16-bit weight.
 pub(crate) const WEIGHT_BYTES: f64 = 2.0;
