@@ -24,7 +24,7 @@ pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use validate::{
-    Errors, RowPrediction, SummaryRow, Validation, ValidationRow, validate_training,
+    Errors, RowPrediction, SummaryRow, Validation, ValidationRow, group_summary, validate_training,
 };
 
 pub use chokepoint_catalog as catalog;
