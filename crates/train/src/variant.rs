@@ -226,6 +226,14 @@ impl Variant {
         sum
     }
 
+    /// What some layers of each kind keep of one micro-batch.
+    pub(crate) fn kept(&self, counts: &[u32; MAX_KINDS]) -> Bytes {
+        let layers = counts.iter().zip(&self.activations);
+        layers
+            .map(|(count, layer)| *layer * f64::from(*count))
+            .fold(Bytes::ZERO, |sum, kept| sum + kept)
+    }
+
     /// Forward and backward of the whole model for one micro-batch; `counts` layers of each kind.
     pub(crate) fn whole(&self, counts: &[u32; MAX_KINDS]) -> Seconds {
         let all = Stage {
