@@ -1,13 +1,16 @@
 //! The searches find the best plan of their spaces: compared with evaluating every plan.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::disallowed_macros, reason = "shows how much is searched")]
 
 use chokepoint_chip::{ChipScale, ChipSpec};
 use chokepoint_engine::model::{Architecture, Recompute};
 use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{Data, system_parts};
-use chokepoint_fabric::Fabric;
-use chokepoint_train::{Case, Optimizer, Plan, Schedule, Workload, evaluate, search};
+use chokepoint_train::{
+    Case, ContextExchange, Offload, Plan, Schedule, Sharding, Software, Space, TensorExchange,
+    TensorOverlap, Workload, evaluate, front, search_in,
+};
 
 const DENSE: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
 "intermediate_size":14336,"num_hidden_layers":10,"num_attention_heads":32,"num_key_value_heads":8,
@@ -17,130 +20,333 @@ const MIXTURE: &str = r#"{"architectures":["MixtralForCausalLM"],"model_type":"m
 "intermediate_size":4096,"num_hidden_layers":6,"num_attention_heads":16,"num_key_value_heads":4,
 "num_local_experts":8,"num_experts_per_tok":2,"vocab_size":32000,"tie_word_embeddings":false}"#;
 
-/// The fastest of all plans, by evaluating each; data parallelism takes every value.
-fn fastest(case: &Case, experts: u64, format: NumberFormat) -> Option<(f64, Plan)> {
-    let mut best: Option<(f64, Plan)> = None;
-    let layers = case.architecture.layers.len() as u64;
-    let both = [false, true];
-    for tp in [1, 2, 4, 8, 16] {
-        for cp in [1, 2] {
-            for ep in (1..=experts).filter(|ep| experts.is_multiple_of(*ep)) {
-                for pp in 1..=layers {
-                    for dp in 1..=case.chips / (tp * cp * pp).max(1) {
-                        for vp in 1..=if pp == 1 { 1 } else { (layers / pp).min(12) } {
-                            for micro_batch in [1, 2, 4, 8] {
-                                for recompute in Recompute::ALL {
-                                    for schedule in
-                                        [Schedule::OneForwardOneBackward, Schedule::DualPipe]
-                                    {
-                                        for (overlap_tp, overlap_ep) in
-                                            both.iter().flat_map(|a| both.map(|b| (*a, b)))
-                                        {
-                                            let hides = overlap_tp && tp == 1
-                                                || overlap_ep
-                                                    && (ep == 1 || recompute == Recompute::Full)
-                                                || schedule == Schedule::DualPipe && !overlap_ep;
-                                            if hides {
-                                                continue;
-                                            }
-                                            let plan = Plan {
-                                                tp,
-                                                cp,
-                                                ep,
-                                                pp,
-                                                vp,
-                                                dp,
-                                                micro_batch,
-                                                recompute,
-                                                schedule,
-                                                format,
-                                                overlap_tp,
-                                                overlap_ep,
-                                            };
-                                            if let Ok(found) = evaluate(case, &plan)
-                                                && best
-                                                    .as_ref()
-                                                    .is_none_or(|known| found.step.get() < known.0)
-                                            {
-                                                best = Some((found.step.get(), plan));
-                                            }
-                                        }
-                                    }
-                                }
-                            }
+/// The same with fewer layers, for trainings whose every plan is evaluated.
+const SHALLOW: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
+"intermediate_size":14336,"num_hidden_layers":5,"num_attention_heads":32,"num_key_value_heads":8,
+"vocab_size":32000,"tie_word_embeddings":false}"#;
+
+const SHALLOW_MIXTURE: &str = r#"{"architectures":["MixtralForCausalLM"],"model_type":"mixtral","hidden_size":2048,
+"intermediate_size":4096,"num_hidden_layers":4,"num_attention_heads":16,"num_key_value_heads":4,
+"num_local_experts":8,"num_experts_per_tok":2,"vocab_size":32000,"tie_word_embeddings":false}"#;
+
+/// Calls for every plan of a space, whether or not it makes sense; data parallelism takes every
+/// value that the chips allow.
+fn every_plan(space: &Space, case: &Case, format: NumberFormat, mut visit: impl FnMut(Plan)) {
+    let mut spreads = Vec::new();
+    for &tp in &space.tensor {
+        for &cp in &space.context {
+            for &ep in &space.expert {
+                for &split in &space.expert_tensor {
+                    for &micro_batch in &space.micro_batches {
+                        spreads.push(Plan {
+                            tp,
+                            cp,
+                            ep,
+                            etp: if split { tp } else { 1 },
+                            micro_batch,
+                            ..Plan::one(format)
+                        });
+                    }
+                }
+            }
+        }
+    }
+    for spread in spreads {
+        for &pp in &space.pipeline {
+            let inner = spread.tp * spread.cp * pp;
+            for dp in 1..=case.chips / inner {
+                if space.all_chips && dp * inner != case.chips {
+                    continue;
+                }
+                for vp in 1..=space.most_virtual {
+                    every_technique(
+                        space,
+                        &Plan {
+                            pp,
+                            dp,
+                            vp,
+                            ..spread
+                        },
+                        &mut visit,
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn every_technique(space: &Space, plan: &Plan, visit: &mut impl FnMut(Plan)) {
+    for &schedule in &space.schedules {
+        for &recompute in &space.recompute {
+            for &tensor in &space.exchanges {
+                for &overlap_tp in &space.tensor_overlaps {
+                    for &context in &space.contexts {
+                        for &overlap_ep in &space.expert_overlaps {
+                            let plan = Plan {
+                                schedule,
+                                recompute,
+                                tensor,
+                                overlap_tp: if plan.tp > 1 {
+                                    overlap_tp
+                                } else {
+                                    TensorOverlap::None
+                                },
+                                context,
+                                overlap_ep: overlap_ep && plan.ep > 1,
+                                ..*plan
+                            };
+                            every_state(space, &plan, visit);
                         }
                     }
                 }
             }
         }
     }
-    best
 }
 
-fn compare(config: &str, experts: u64, chips: u64, capacity: f64, system: &str) -> bool {
+fn every_state(space: &Space, plan: &Plan, visit: &mut impl FnMut(Plan)) {
+    for &sharding in &space.shardings {
+        for &overlap_dp in &space.data_overlaps {
+            for &offload in &space.offloads {
+                for &balanced in &space.balanced {
+                    visit(Plan {
+                        sharding,
+                        overlap_dp,
+                        offload,
+                        balanced,
+                        ..*plan
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// A case to search: model, chips and how much memory each has of its own.
+struct Trial {
+    config: &'static str,
+    chips: u64,
+    capacity: f64,
+    system: &'static str,
+    batch: u64,
+    software: Software,
+}
+
+const TRIAL: Trial = Trial {
+    config: SHALLOW,
+    chips: 8,
+    capacity: 1.0,
+    system: "hgx-h100",
+    batch: 12,
+    software: Software::CURRENT,
+};
+
+/// Whether anything fits; the search finds what evaluating every plan finds.
+fn compare(trial: &Trial, narrow: impl Fn(Space) -> Space) -> bool {
     let data = Data::load(&[]).unwrap();
-    let parts = system_parts(&data.catalog, system).unwrap();
+    let parts = system_parts(&data.catalog, trial.system).unwrap();
     let chip: ChipSpec = parts.spec.unwrap().scaled(ChipScale {
-        capacity,
+        capacity: trial.capacity,
         ..ChipScale::default()
     });
-    let fabric: Fabric = parts.fabric;
-    let architecture = Architecture::from_config("config.json", config).unwrap();
-    let workload = Workload {
-        sequence: 4096,
-        global_batch: 24,
-        tokens: 1e9,
-        formats: vec![NumberFormat::Bf16],
-        optimizer: Optimizer::AdamFp32,
-        imbalance: 1.0,
-    };
+    let architecture = Architecture::from_config("config.json", trial.config).unwrap();
+    let workload = Workload::pretraining(4096, trial.batch, 1e9, vec![NumberFormat::Bf16]);
     let case = Case {
         architecture: &architecture,
         workload: &workload,
+        software: &trial.software,
         chip: &chip,
-        fabric: &fabric,
-        chips,
+        fabric: &parts.fabric,
+        chips: trial.chips,
     };
-    let exhaustive = fastest(&case, experts, NumberFormat::Bf16);
-    let found = search(&case, 1).plans.into_iter().next();
-    match (exhaustive, found) {
+    let space = narrow(Space::of(&case));
+    let mut best: Option<(f64, Plan)> = None;
+    let mut plans = 0_u64;
+    every_plan(&space, &case, NumberFormat::Bf16, |plan| {
+        plans += 1;
+        // DualPipe without expert traffic to hide is left out of the search.
+        if plan.schedule.pairs() && !plan.overlap_ep {
+            return;
+        }
+        if let Ok(found) = evaluate(&case, &plan)
+            && best
+                .as_ref()
+                .is_none_or(|(step, _)| found.step.get() < *step)
+        {
+            best = Some((found.step.get(), plan));
+        }
+    });
+    let result = search_in(&case, &space, 1);
+    println!(
+        "{plans} plans; evaluated {} pruned {}",
+        result.evaluated, result.pruned
+    );
+    match (best, result.plans.into_iter().next()) {
         (None, None) => false,
         (Some((step, plan)), Some(found)) => {
             assert!(
                 (found.step.get() / step - 1.0).abs() < 1e-12,
-                "{system} {chips} x{capacity}: exhaustive {step} {plan}, search {} {}",
+                "exhaustive {step} {plan}, search {} {}",
                 found.step.get(),
                 found.plan
             );
             true
         }
-        (exhaustive, found) => {
-            unreachable!("{system} {chips} x{capacity}: {exhaustive:?} against {found:?}")
-        }
+        (best, found) => unreachable!("{best:?} against {found:?}"),
     }
+}
+
+/// The space that the program searches by itself, a little smaller.
+fn mainstream(mut space: Space) -> Space {
+    space.tensor.retain(|tp| *tp <= 4);
+    space.micro_batches.retain(|size| *size <= 2);
+    space.most_virtual = 3;
+    space
 }
 
 #[test]
 fn dense_with_room() {
-    assert!(compare(DENSE, 1, 8, 1.0, "hgx-h100"));
+    assert!(compare(&TRIAL, mainstream));
 }
 
 #[test]
 fn dense_short_of_memory() {
-    assert!(compare(DENSE, 1, 8, 0.25, "hgx-h100"));
-    assert!(compare(DENSE, 1, 12, 0.12, "atlas-800t-a2"));
+    assert!(compare(
+        &Trial {
+            capacity: 0.2,
+            ..TRIAL
+        },
+        mainstream
+    ));
+    let small = Trial {
+        capacity: 0.12,
+        chips: 12,
+        system: "atlas-800t-a2",
+        ..TRIAL
+    };
+    assert!(compare(&small, mainstream));
 }
 
 #[test]
 fn mixture_with_room_and_short_of_memory() {
-    assert!(compare(MIXTURE, 8, 8, 1.0, "hgx-h200"));
-    assert!(compare(MIXTURE, 8, 16, 0.06, "hgx-h100"));
-    assert!(compare(MIXTURE, 8, 6, 0.3, "gb200-nvl72"));
+    let mixture = Trial {
+        config: SHALLOW_MIXTURE,
+        system: "hgx-h200",
+        ..TRIAL
+    };
+    assert!(compare(&mixture, mainstream));
+    let short = Trial {
+        capacity: 0.06,
+        ..mixture
+    };
+    assert!(compare(&short, mainstream));
+    let rack = Trial {
+        chips: 6,
+        capacity: 0.3,
+        system: "gb200-nvl72",
+        ..mixture
+    };
+    assert!(compare(&rack, mainstream));
 }
 
 #[test]
 fn nothing_fits() {
-    assert!(!compare(DENSE, 1, 4, 0.01, "hgx-h100"));
+    assert!(!compare(
+        &Trial {
+            capacity: 0.01,
+            chips: 4,
+            ..TRIAL
+        },
+        mainstream
+    ));
+}
+
+/// The dimensions that Calculon enumerates (`llm-optimal-execution`): exchanges, overlaps, sharding
+/// and what waits in the host's memory.
+fn calculon(mut space: Space) -> Space {
+    space.exchanges = TensorExchange::ALL.to_vec();
+    space.tensor_overlaps = TensorOverlap::ALL.to_vec();
+    space.recompute = vec![Recompute::None, Recompute::Selective, Recompute::Full];
+    space.schedules = vec![Schedule::OneForwardOneBackward];
+    space.shardings = vec![Sharding::None, Sharding::Optimizer];
+    space.data_overlaps = vec![true, false];
+    space.balanced = vec![false];
+    space.contexts = vec![ContextExchange::Ring];
+    space.context = vec![1];
+    space.all_chips = true;
+    let bits = [false, true];
+    space.offloads = bits
+        .iter()
+        .flat_map(|weights| bits.iter().map(move |activations| (*weights, *activations)))
+        .flat_map(|(weights, activations)| {
+            bits.map(|optimizer| Offload {
+                weights,
+                activations,
+                optimizer,
+            })
+        })
+        .collect();
+    mainstream(space)
+}
+
+#[test]
+fn calculons_space() {
+    let unfused = Software {
+        fused_attention: false,
+        ..Software::CURRENT
+    };
+    for capacity in [1.0, 0.2, 0.1] {
+        let trial = Trial {
+            capacity,
+            system: "dgx-a100",
+            software: unfused,
+            ..TRIAL
+        };
+        assert!(compare(&trial, calculon));
+    }
+}
+
+/// Offload and the full range of sharding, where memory is short.
+#[test]
+fn offload_where_memory_is_short() {
+    let trial = Trial {
+        capacity: 0.07,
+        ..TRIAL
+    };
+    compare(&trial, |space| {
+        let mut space = mainstream(space.with_offload());
+        space.shardings.insert(0, Sharding::None);
+        space
+    });
+}
+
+/// Each point of the front needs less memory and more time than the one before.
+#[test]
+fn a_front_trades_time_for_memory() {
+    let data = Data::load(&[]).unwrap();
+    let parts = system_parts(&data.catalog, "hgx-h100").unwrap();
+    let chip = parts.spec.unwrap();
+    let architecture = Architecture::from_config("config.json", DENSE).unwrap();
+    let workload = Workload::pretraining(4096, 12, 1e9, vec![NumberFormat::Bf16]);
+    let case = Case {
+        architecture: &architecture,
+        workload: &workload,
+        software: &Software::CURRENT,
+        chip: &chip,
+        fabric: &parts.fabric,
+        chips: 8,
+    };
+    let points = front(&case, &Space::of(&case), 6);
+    assert!(points.len() >= 3, "{}", points.len());
+    for pair in points.windows(2) {
+        assert!(
+            pair[0].step <= pair[1].step,
+            "{} {}",
+            pair[0].plan,
+            pair[1].plan
+        );
+        assert!(pair[0].memory.total > pair[1].memory.total);
+    }
 }
 
 /// Serving: no plan of the space has a higher rate than the one found.
