@@ -181,11 +181,40 @@ struct Candidate {
     variant: Variant,
     /// All layers for one micro-batch.
     whole: Seconds,
+    /// Of it: gradients of weights.
+    gradient: Seconds,
     /// What all layers keep of one micro-batch.
     kept: Bytes,
     /// Lower bound of the step time: all micro-batches through all layers, spread evenly over all
     /// chips.
     least_step: Seconds,
+}
+
+impl Candidate {
+    /// Lower bound of the time of m micro-batches on p ranks, however layers are dealt.
+    ///
+    /// No rank is faster than the mean S / p. 1F1B takes at least m t + b / v on every rank of time t,
+    /// b being the time of the ranks before it (`idle_of_uneven_1f1b`); of all ways to deal S out,
+    /// the longest such path is shortest where all are equal, X, with t = X/m (1 - 1/(vm))^r on
+    /// rank r, so that X = S / (v (1 - (1 - 1/(vm))^p)). ZB-H1: m t + (p-1)(F + B - W) of the others
+    /// is at least (m-1) S/p + F + B - W of all.
+    fn least_time(&self, schedule: Schedule, pp: u64, vp: u64, micro_batches: f64) -> Seconds {
+        let (p, v) = (pp as f64, vp as f64);
+        let whole = self.whole.get();
+        let mean = whole / p;
+        let bound = match schedule {
+            Schedule::OneForwardOneBackward if pp > 1 => {
+                let kept = libm::pow(1.0 - 1.0 / (v * micro_batches), p);
+                whole / (v * (1.0 - kept))
+            }
+            Schedule::ZeroBubbleH1 => {
+                mean * (micro_batches - 1.0) + whole - 2.0 * self.gradient.get()
+            }
+            _ => mean * micro_batches,
+        };
+        // Rounding may lift a bound by a last digit above what it bounds.
+        Seconds::new(bound.max(mean * micro_batches) * (1.0 - 1e-12))
+    }
 }
 
 fn candidates(
@@ -225,6 +254,7 @@ fn candidates(
                 found.push(Candidate {
                     table,
                     plan,
+                    gradient: variant.gradient(&layers),
                     kept: variant.kept(&layers),
                     variant,
                     whole,
@@ -349,6 +379,10 @@ impl Finder<'_> {
             self.balanced.clear();
             for &schedule in &self.space.schedules {
                 for vp in self.virtual_stages(schedule, pp, layers) {
+                    if candidate.least_time(schedule, pp, vp, fewest) >= self.worst_kept() {
+                        self.result.pruned += self.below;
+                        continue;
+                    }
                     for balanced in self.balances(schedule, pp, vp) {
                         // DualPipe's pairs hide expert traffic or serve for nothing.
                         let idle = schedule.pairs() && !plan.overlap_ep;

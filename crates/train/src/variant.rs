@@ -236,11 +236,20 @@ impl Variant {
 
     /// Forward and backward of the whole model for one micro-batch; `counts` layers of each kind.
     pub(crate) fn whole(&self, counts: &[u32; MAX_KINDS]) -> Seconds {
+        Seconds::new(self.all_times(counts).total())
+    }
+
+    /// Of it, gradients of weights.
+    pub(crate) fn gradient(&self, counts: &[u32; MAX_KINDS]) -> Seconds {
+        Seconds::new(self.all_times(counts).gradient)
+    }
+
+    fn all_times(&self, counts: &[u32; MAX_KINDS]) -> Times {
         let all = Stage {
             counts: *counts,
             first: true,
             last: true,
         };
-        Seconds::new(self.stage_times(&all, 1.0).total())
+        self.stage_times(&all, 1.0)
     }
 }
