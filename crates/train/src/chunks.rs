@@ -72,7 +72,10 @@ pub fn plan_chunks(case: &Case, plan: &Plan) -> Result<PlanChunks, PlanError> {
         plan: *plan,
         micro_batches: plan.micro_batches(case.workload.global_batch),
         chunks: stages.iter().map(chunk).collect(),
-        layers: stages.iter().map(|stage| u64::from(stage.layers())).collect(),
+        layers: stages
+            .iter()
+            .map(|stage| u64::from(stage.layers()))
+            .collect(),
         transfer: transfer(case, plan),
     })
 }

@@ -10,12 +10,14 @@ mod case;
 mod measured;
 mod row;
 mod summary;
+mod table;
 
 use std::collections::BTreeMap;
 
 use chokepoint_diag::Diagnostic;
 
 pub use summary::{Errors, SummaryRow};
+pub use table::TrainingTable;
 
 use crate::Data;
 use case::{Setup, predict, setup, step_on, with_sustained};
