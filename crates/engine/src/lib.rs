@@ -29,7 +29,7 @@ pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
     Failures, RunFound, RunGoodput, RunPlan, RunRequest, RunTimeline, SpaceChoice, TrainingRun,
-    parse_tokens, run_training,
+    parse_formats, parse_tokens, run_training,
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;

@@ -13,7 +13,7 @@ use chokepoint_fabric::Fabric;
 use chokepoint_train::{Case, PlanChunks, Prediction, Scheduler, Workload, evaluate, plan_chunks};
 
 pub use failures::RunGoodput;
-pub use request::{Failures, RunRequest, SpaceChoice, parse_tokens};
+pub use request::{Failures, RunRequest, SpaceChoice, parse_formats, parse_tokens};
 pub use result::{RunFound, RunPlan, RunTimeline, TrainingRun};
 
 use crate::Data;

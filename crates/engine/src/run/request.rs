@@ -1,6 +1,6 @@
 //! What is asked of a training run.
 
-use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_units::NumberFormat;
 
 use crate::emit::Target;
@@ -99,6 +99,28 @@ pub fn parse_tokens(text: &str) -> Result<f64, Diagnostic> {
         )
         .help("write 1e12, 300B or \"15 T\"; k, M, B and T stand for thousand to trillion")),
     }
+}
+
+/// Reads number formats separated by commas.
+///
+/// # Errors
+/// The first that is none, with the nearest.
+pub fn parse_formats(text: &str) -> Result<Vec<NumberFormat>, Diagnostic> {
+    let known = NumberFormat::ALL;
+    let read = |word: &str| {
+        let found = known.into_iter().find(|format| format.name() == word);
+        found.ok_or_else(|| {
+            let near = nearest(word, known.map(NumberFormat::name));
+            let help = if near.is_empty() {
+                format!("known: {}", known.map(NumberFormat::name).join(", "))
+            } else {
+                format!("did you mean {}?", near.join(", "))
+            };
+            let message = format!("there is no number format \"{word}\"");
+            Diagnostic::new(Code::UnknownId, message).help(help)
+        })
+    };
+    text.split(',').map(|word| read(word.trim())).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,1 @@
+//! A table made by hand.
