@@ -113,8 +113,8 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         0..0,
         all_notes(&parts, request, &economics, run.found.is_some()),
     );
-    if let Some(known) = &experience {
-        run.notes.extend(known.note.clone());
+    if let (Some(known), Some(_)) = (experience, &run.found) {
+        run.notes.extend(known.note);
     }
     Ok(run)
 }

@@ -8,7 +8,7 @@ use chokepoint_engine::{RunTimeline, TrainingRun};
 use super::gantt::{Gantt, key};
 use super::lines::heading;
 use crate::messages::{Language, Words};
-use crate::number::significant;
+use crate::number::{count, fixed};
 use crate::svg::{escape, text_width, ticks};
 
 const WIDTH: f64 = 1200.0;
@@ -60,7 +60,7 @@ pub fn run_svg(run: &TrainingRun, language: Language) -> Option<String> {
         [
             ("model", &run.model),
             ("system", &run.system_name),
-            ("chips", &run.chips.to_string()),
+            ("chips", &count(run.chips)),
         ],
     );
     let mut out = format!(
@@ -130,6 +130,13 @@ impl Axis {
         let step = ticks(length, (self.width / 90.0) as usize);
         let step = step.get(1).copied().unwrap_or(length);
         let first = (self.from * 1e3 / step - 1e-9).ceil();
+        let decimals = if step < 0.1 {
+            3
+        } else if step < 1.0 {
+            1
+        } else {
+            0
+        };
         for index in 0..64 {
             let mark = (first + f64::from(index)) * step;
             if mark > self.to * 1e3 * (1.0 + 1e-9) {
@@ -141,11 +148,7 @@ impl Axis {
                 "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{:.1}\" x2=\"{x:.1}\" y2=\"{bottom:.1}\"/><text class=\"tick\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 TOP - 4.0,
                 bottom + 16.0,
-                if mark > 0.0 {
-                    significant(mark, 4)
-                } else {
-                    "0".to_owned()
-                }
+                fixed(mark, decimals)
             );
         }
     }

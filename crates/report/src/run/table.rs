@@ -219,8 +219,8 @@ fn failures(words: &Words, run: &TrainingRun, goodput: &RunGoodput) -> Grid {
     put("mtbf", goodput.mtbf_hours, 3);
     put("interval", goodput.interval_minutes, 3);
     put("checkpoint", Some(goodput.checkpoint_bytes / 1e12), 3);
-    put("spares", Some(goodput.spare_chips as f64), 6);
     put("usd", goodput.usd, 4);
+    rows.push([words.of("run", "spares"), count(goodput.spare_chips)]);
     let shares: Vec<f64> = goodput.causes.iter().map(|(_, share)| *share).collect();
     for ((cause, _), share) in goodput.causes.iter().zip(tenths_of_percent(&shares)) {
         rows.push([words.of("cause", cause), percent(share)]);
@@ -236,19 +236,19 @@ fn failures(words: &Words, run: &TrainingRun, goodput: &RunGoodput) -> Grid {
 fn plans(words: &Words, title: &str, plans: &[RunPlan]) -> Grid {
     let row = |plan: &RunPlan| {
         vec![
-            plan.plan.clone(),
             significant(plan.step_seconds, 3),
             fixed(plan.slower * 100.0, 2),
             fixed(plan.memory_bytes / 1e9, 1),
+            plan.plan.clone(),
         ]
     };
     Grid {
         title: words.get(title),
         columns: vec![
-            Column::text(words.of("column", "plan")),
             Column::number(words.of("column", "step")),
             Column::number(words.of("run", "slower")),
             Column::number(words.of("column", "memory")),
+            Column::text(words.of("column", "plan")),
         ],
         rows: plans.iter().map(row).collect(),
     }
