@@ -66,7 +66,11 @@ impl fmt::Display for PlanTextError {
                 value.known.join(", ")
             ),
             Self::Number { field, value } => {
-                write!(f, "{field} is \"{value}\"; expected a whole number")
+                let least = if field == "shard" { 0 } else { 1 };
+                write!(
+                    f,
+                    "{field} is \"{value}\"; expected a whole number of at least {least}"
+                )
             }
         }
     }
