@@ -26,15 +26,16 @@ pub struct Calibration {
     /// Grouped (expert) matrix multiplication by format.
     pub grouped_gemm: BTreeMap<NumberFormat, GemmCurve>,
     /// Attention over many query tokens: prefill and training, by format.
-    pub attention_prefill: BTreeMap<NumberFormat, AttentionCurve>,
+    pub attention_prefill: BTreeMap<NumberFormat, PrefillCurve>,
     /// Attention of one query token over a cache, by format of the cache.
-    pub attention_decode: BTreeMap<NumberFormat, AttentionCurve>,
+    pub attention_decode: BTreeMap<NumberFormat, DecodeCurve>,
     /// Share of peak memory bandwidth that elementwise kernels reach.
     pub stream: f64,
-    /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step:
-    /// clocks under a power cap over minutes, gaps between kernels, stragglers. Fitted on
-    /// published step times of this chip; low and high hold 80% of them.
-    pub sustained: Figure<f64>,
+    /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step, by
+    /// format of the linear layers: clocks under a power cap over minutes, gaps between kernels,
+    /// stragglers. Fitted on published step times of this chip; low and high hold 80% of them. A
+    /// format without one takes the nearest in width.
+    pub sustained: BTreeMap<NumberFormat, Figure<f64>>,
     /// Power by kind of work.
     pub power: PowerCurve,
     /// Collectives inside the scale-up domain.
@@ -42,31 +43,68 @@ pub struct Calibration {
     pub collective: Vec<CollectiveCurve>,
 }
 
-/// Three-parameter roofline: t = launch + max(ops / (peak compute), bytes / (bandwidth memory)).
+/// A product in tiles: t = launch + quantisation + |compute, memory|, the norm of the two times that
+/// overlap in part.
+///
+/// compute = waves x 2 x 64 x 64 x (depth + prologue) / (peak of one processor x `compute`);
+/// memory = bytes / (bandwidth x `memory`). Waves, splitting and the norm: `chip`, `ChipSpec::gemm`.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GemmCurve {
-    /// Share of the dense peak reached when compute binds.
+    /// Share of the dense peak that full tiles of endless depth reach.
     pub compute: f64,
     /// Share of the memory bandwidth reached when memory binds.
     pub memory: f64,
     /// Fixed time of a kernel.
     pub launch: Seconds,
-    /// Median absolute relative error of the fit on its measurements.
+    /// Depth that filling the pipeline and writing the result of a tile cost.
+    pub prologue: f64,
+    /// Smallest depth of a piece when idle processors share the depth of a tile; none: they idle.
+    #[serde(default)]
+    pub split: Option<f64>,
+    /// Share of the bandwidth at which inputs are first narrowed from 16 bits; none: not counted.
+    #[serde(default)]
+    pub quantise: Option<f64>,
+    /// Median absolute relative error of the fit on measurements it has not seen.
     pub median_error: f64,
     /// 90th percentile of it.
     pub p90_error: f64,
 }
 
-/// Saturating efficiency: share of the limit = peak x / (x + half), where x is the query length
-/// (prefill, in tokens) or the cache read (decode, in bytes).
+/// Fused attention of many query tokens in tiles of 128: t = launch + |compute, memory|.
+///
+/// compute = waves x 2 x 128 x (keys + `half`) x (qk + value width + `softmax`) / (peak of one
+/// processor x `compute`); memory = bytes / (bandwidth x `memory`).
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct AttentionCurve {
-    /// Share reached at large x: of the dense peak (prefill) or the memory bandwidth (decode).
-    pub peak: f64,
-    /// The x at which half of it is reached: tokens (prefill) or bytes (decode).
+pub struct PrefillCurve {
+    /// Share of the dense peak at long sequences and wide heads.
+    pub compute: f64,
+    /// Keys that filling and draining the pipeline of a tile cost.
     pub half: f64,
+    /// Head width that the softmax of a pair of tokens costs.
+    pub softmax: f64,
+    /// Share of the memory bandwidth; engines also copy and write the cache.
+    pub memory: f64,
+    /// Fixed time of a kernel.
+    pub launch: Seconds,
+    /// Median absolute relative error of the fit on measurements it has not seen.
+    pub median_error: f64,
+    /// 90th percentile of it.
+    pub p90_error: f64,
+}
+
+/// Saturating efficiency of attention over a cache: t = launch + b / (bandwidth x peak x b / (b +
+/// half)), where b is the cache read.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecodeCurve {
+    /// Share of the memory bandwidth reached with large caches.
+    pub peak: f64,
+    /// The cache, in bytes, at which half of it is reached.
+    pub half: f64,
+    /// Fixed time of a kernel.
+    pub launch: Seconds,
     /// Median absolute relative error of the fit over the buckets it was fitted on.
     pub median_error: f64,
 }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
-use crate::{Catalog, Chip, Experience, Figure, FigureRow, System};
+use crate::{Catalog, Chip, Experience, Figure, FigureRow, Framework, System};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -37,6 +37,10 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
         experience(catalog, &entry.file, &entry.value, &mut found);
     }
+    for entry in catalog.frameworks.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        framework(catalog, &entry.file, &entry.value, &mut found);
+    }
     for entry in catalog.calibrations.values() {
         known_source(
             catalog,
@@ -45,14 +49,19 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
             &entry.value.source,
             &mut found,
         );
-        let sustained = &entry.value.sustained;
-        known_source(
-            catalog,
-            &entry.file,
-            "sustained.source",
-            &sustained.source,
-            &mut found,
-        );
+        for sustained in entry.value.sustained.values() {
+            known_source(
+                catalog,
+                &entry.file,
+                "sustained.source",
+                &sustained.source,
+                &mut found,
+            );
+        }
+        if entry.value.sustained.is_empty() {
+            let message = format!("{}: sustained: no share for any format", entry.file);
+            found.push(Diagnostic::new(Code::Field, message));
+        }
         for curve in &entry.value.collective {
             known_source(
                 catalog,
@@ -64,6 +73,24 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         }
     }
     found
+}
+
+/// Rates of a framework within what software can change, on chips that have curves.
+fn framework(catalog: &Catalog, file: &str, framework: &Framework, found: &mut Vec<Diagnostic>) {
+    for (field, rate) in framework.rates.each() {
+        for curves in rate.on.keys() {
+            reference(catalog.calibration(curves).err(), file, found);
+        }
+        for figure in std::iter::once(&rate.all).chain(rate.on.values()) {
+            if !(0.1..=2.0).contains(&figure.value) {
+                let message = format!(
+                    "{file}: rates.{field}: {} is outside 0.1 to 2 of the chip's rate",
+                    figure.value
+                );
+                found.push(Diagnostic::new(Code::Value, message));
+            }
+        }
+    }
 }
 
 fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<Diagnostic>) {

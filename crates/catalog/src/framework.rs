@@ -1,6 +1,8 @@
 //! Training frameworks: what a release does by default, and what share of a chip's sustained rate
 //! its kernels reach.
 
+use std::collections::BTreeMap;
+
 use chokepoint_units::Seconds;
 use serde::Deserialize;
 
@@ -34,16 +36,64 @@ pub struct Framework {
     pub overlap_ep: bool,
     /// Data-parallel traffic runs under compute.
     pub overlap_dp: bool,
+    /// Pipelines are interleaved, unless a run says otherwise.
+    #[serde(default)]
+    pub interleaves: bool,
     /// Data-parallel chips split the optimizer's state, unless a run says otherwise.
     pub sharded_optimizer: bool,
     /// Host time to start the kernels of one operator; zero where steps are replayed as graphs.
     pub launch: Figure<Seconds>,
-    /// Share of the chip's sustained rate that its kernels reach; low and high hold 80% of its
-    /// runs.
-    pub rate: Figure<f64>,
-    /// The same for models with routed experts, where it was fitted apart.
+    /// What its kernels reach of the chip's sustained rate, by class.
+    pub rates: Rates,
+    /// Host time to start the kernels of one routed expert on a chip, forward and backward, where
+    /// experts are cast and multiplied one after the other; zero where they are started together.
+    pub expert_launch: Figure<Seconds>,
+}
+
+/// Shares of a chip's sustained rate by class of kernels.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rates {
+    /// Plain matrix multiplication.
+    pub gemm: Rate,
+    /// Grouped (expert) matrix multiplication.
+    pub grouped: Rate,
+    /// Attention of many query tokens.
+    pub attention: Rate,
+    /// Elementwise work.
+    pub elementwise: Rate,
+}
+
+/// A share of a chip's sustained rate; low and high hold 80% of the framework's runs.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// On every chip that is not named.
+    pub all: Figure<f64>,
+    /// On the chips of a calibration, by its id.
     #[serde(default)]
-    pub expert_rate: Option<Figure<f64>>,
+    pub on: BTreeMap<String, Figure<f64>>,
+}
+
+impl Rate {
+    /// The share on the chips of a calibration.
+    #[must_use]
+    pub fn on(&self, curves: &str) -> &Figure<f64> {
+        self.on.get(curves).unwrap_or(&self.all)
+    }
+}
+
+impl Rates {
+    /// All classes by the name of their field.
+    #[must_use]
+    pub const fn each(&self) -> [(&'static str, &Rate); 4] {
+        [
+            ("gemm", &self.gemm),
+            ("grouped", &self.grouped),
+            ("attention", &self.attention),
+            ("elementwise", &self.elementwise),
+        ]
+    }
 }
 
 impl Framework {
@@ -74,9 +124,15 @@ impl Framework {
     /// All figures, for listing and checking.
     #[must_use]
     pub fn figures(&self) -> Vec<FigureRow> {
-        let mut rows = vec![self.launch.row("launch"), self.rate.row("rate")];
-        if let Some(rate) = &self.expert_rate {
-            rows.push(rate.row("expert_rate"));
+        let mut rows = vec![
+            self.launch.row("launch"),
+            self.expert_launch.row("expert_launch"),
+        ];
+        for (field, rate) in self.rates.each() {
+            rows.push(rate.all.row(format!("rates.{field}.all")));
+            for (curves, figure) in &rate.on {
+                rows.push(figure.row(format!("rates.{field}.on.{curves}")));
+            }
         }
         rows
     }

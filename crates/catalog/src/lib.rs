@@ -20,12 +20,13 @@ mod source;
 mod system;
 
 pub use calibration::{
-    AttentionCurve, Calibration, CollectiveCurve, CollectiveKind, CurvePoint, GemmCurve, PowerCurve,
+    Calibration, CollectiveCurve, CollectiveKind, CurvePoint, DecodeCurve, GemmCurve, PowerCurve,
+    PrefillCurve,
 };
 pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
 pub use figure::{Figure, FigureRow, Grade};
-pub use framework::Framework;
+pub use framework::{Framework, Rate, Rates};
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chokepoint_catalog::{
-    AttentionCurve, Catalog, Chip, CollectiveKind, Figure, GemmCurve, System, check,
+    Catalog, Chip, CollectiveKind, DecodeCurve, Figure, GemmCurve, PrefillCurve, System, check,
 };
 use chokepoint_units::{NumberFormat, Quantity};
 
@@ -397,10 +397,24 @@ fn plausible_gemm(name: &str, curve: &GemmCurve) {
         (0.0..=50e-6).contains(&curve.launch.get()),
         "{name}: launch"
     );
+    assert!((0.0..=600.0).contains(&curve.prologue), "{name}: prologue");
+    assert!(curve.split.is_none_or(|depth| depth > 0.0), "{name}: split");
+    assert!(
+        curve.quantise.is_none_or(|share| shares.contains(&share)),
+        "{name}: quantise"
+    );
     assert!(curve.median_error <= curve.p90_error, "{name}: errors");
 }
 
-fn plausible_attention(name: &str, curve: &AttentionCurve) {
+fn plausible_prefill(name: &str, curve: &PrefillCurve) {
+    assert!((0.5..=1.0).contains(&curve.compute), "{name}: compute");
+    assert!((0.1..=1.0).contains(&curve.memory), "{name}: memory");
+    assert!((0.0..=500.0).contains(&curve.half), "{name}: half");
+    assert!((0.0..=500.0).contains(&curve.softmax), "{name}: softmax");
+    assert!(curve.median_error <= curve.p90_error, "{name}: errors");
+}
+
+fn plausible_decode(name: &str, curve: &DecodeCurve) {
     assert!((0.1..=1.0).contains(&curve.peak), "{name}: peak");
     assert!(curve.half > 0.0, "{name}: half");
 }
@@ -414,12 +428,11 @@ fn curves_are_plausible() {
         for (format, curve) in curves.gemm.iter().chain(&curves.grouped_gemm) {
             plausible_gemm(&format!("{id} {format}"), curve);
         }
-        let attention = curves
-            .attention_prefill
-            .iter()
-            .chain(&curves.attention_decode);
-        for (format, curve) in attention {
-            plausible_attention(&format!("{id} {format}"), curve);
+        for (format, curve) in &curves.attention_prefill {
+            plausible_prefill(&format!("{id} {format}"), curve);
+        }
+        for (format, curve) in &curves.attention_decode {
+            plausible_decode(&format!("{id} {format}"), curve);
         }
         assert!((0.5..=1.0).contains(&curves.stream), "{id}: stream");
         for curve in &curves.collective {

@@ -43,17 +43,70 @@ pub struct KernelTime {
     pub class: KernelClass,
 }
 
+/// A matrix multiplication, plain or grouped, as the processors see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Product {
+    /// Rows of the result of one group.
+    pub rows: f64,
+    /// Columns of the result of one group.
+    pub columns: f64,
+    /// Depth of one group.
+    pub depth: f64,
+    /// Groups; 1 for a plain product.
+    pub groups: f64,
+    /// Read and written.
+    pub bytes: Bytes,
+    /// Elements of 16 bits that are narrowed to the format before; counted for narrow formats only.
+    pub narrowed: f64,
+    /// Efficiency over that of a forward product.
+    pub efficiency: f64,
+}
+
+/// Fused attention of many query tokens as the processors see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Scores {
+    /// Sequences times query heads.
+    pub heads: f64,
+    /// Query tokens of each sequence.
+    pub query: f64,
+    /// Keys that a query token sees, on average.
+    pub keys: f64,
+    /// Width of a query and key head plus that of a value head.
+    pub width: f64,
+    /// Work over that of a forward pass.
+    pub passes: f64,
+    /// Read and written.
+    pub bytes: Bytes,
+}
+
+/// Fixed time of an elementwise kernel: the smallest static quantisations to FP8 take 1.3 to 2.2 us
+/// on H200 and B200 (aiconfigurator 0.12.0, `quantize`, TensorRT-LLM and vLLM).
+const ELEMENTWISE_LAUNCH: Seconds = Seconds::new(1.8e-6);
+
+/// Rows and columns of a tile of a product. Libraries choose among tiles of 64 to 256; over their
+/// choices the quantum that remains is that of the smallest (larger ones and sets of up to seven
+/// fit the tables no better).
+const TILE: f64 = 64.0;
+
+/// Query tokens of a tile of attention (`FlashAttention`-2 and later).
+const QUERY_TILE: f64 = 128.0;
+
 impl ChipSpec {
-    /// A matrix multiplication, plain or grouped: launch + max(ops / (peak x compute share), bytes
-    /// / (bandwidth x memory share)), the shares of the chip's calibration in the format.
+    /// A matrix multiplication: launch + narrowing + |compute, memory|. Plain products overlap the
+    /// two as (c^3 + m^3)^(1/3), grouped ones as (c^2 + m^2)^(1/2).
     ///
-    /// `ops` in the format's arithmetic; `bytes` read and written.
+    /// compute = waves x 2 x 64^2 x (depth + prologue) / rate of one processor, with t / P tiles
+    /// for each of P processors and waves = (t/P + ceil(t/P)) / 2: half of the last wave's idle
+    /// time is hidden by smaller tiles and split depth. With fewer tiles than processors there is
+    /// one wave, whose depth idle processors share down to pieces of `split`. A group of r rows
+    /// pays for ceil(r / 64) tiles of rows: an expert with 8 rows costs what 64 cost. Narrow
+    /// formats first narrow their 16-bit input. Parameters: the chip's calibration in the format.
     ///
-    /// Limits: shares are constant over shapes from about 128 rows and columns; the files state the
-    /// error of each fit, whose 90th percentile reaches 0.7 for grouped products of few rows. A
-    /// format without a curve takes the one nearest in width.
+    /// Sources: the files in `data/calibration`. Limits: one tile for all chips; even rows over
+    /// groups; the files state the error of each fit. A format without a curve takes the one
+    /// nearest in width; a chip whose processors are not published has no tiles.
     #[must_use]
-    pub fn gemm(&self, ops: Ops, bytes: Bytes, format: NumberFormat, grouped: bool) -> KernelTime {
+    pub fn gemm(&self, product: &Product, format: NumberFormat, grouped: bool) -> KernelTime {
         let (curves, class) = if grouped {
             (&self.grouped, KernelClass::GroupedGemm)
         } else {
@@ -61,43 +114,84 @@ impl ChipSpec {
         };
         let format = self.arithmetic(format);
         let Some(curve) = pick(curves, format) else {
-            return self.stream(bytes);
+            return self.stream(product.bytes);
         };
-        let rate = self.rate(format) * self.share(curve.compute);
-        self.roofline(
-            ops / rate,
-            bytes / (self.bandwidth * curve.memory),
-            curve,
-            class,
-        )
+        let rate = self.rate(format) * (self.share(curve.compute) * product.efficiency);
+        let compute = self.tiled(product, curve) / rate;
+        let memory = product.bytes / (self.bandwidth * curve.memory);
+        let work = if grouped {
+            overlap_square(compute, memory)
+        } else {
+            overlap_cube(compute, memory)
+        };
+        let narrowing = self.narrowing(product.narrowed, format, curve);
+        self.kernel(curve.launch, compute, memory, narrowing + work, class)
     }
 
-    /// Attention of many query tokens: `ops` of the part of the score matrix that is computed
-    /// (half of it when causal), `query` tokens of each sequence. The share of the 16-bit peak is
-    /// peak x q / (q + half) (`AttentionCurve`).
-    ///
-    /// Limits: fitted for heads of 128, no window, 16 or more sequences times heads; always in 16
-    /// bits. The fixed time is that of a matrix multiplication.
-    #[must_use]
-    pub fn prefill_attention(&self, ops: Ops, bytes: Bytes, query: f64) -> KernelTime {
-        let format = self.wide_format();
-        let (Some(curve), Some(launch)) = (pick(&self.prefill, format), pick(&self.gemm, format))
-        else {
-            return self.stream(bytes);
+    /// Operations that a product takes with its padding: of whole tiles and waves.
+    fn tiled(&self, product: &Product, curve: &GemmCurve) -> Ops {
+        let Product {
+            rows,
+            columns,
+            depth,
+            groups,
+            ..
+        } = *product;
+        let Some(processors) = self.processors else {
+            return Ops::new(2.0 * groups * rows * columns * (depth + curve.prologue));
         };
-        let share = curve.peak * query / (query + curve.half);
-        let rate = self.rate(format) * self.share(share).max(1e-4);
-        self.roofline(
-            ops / rate,
-            bytes / (self.bandwidth * self.stream),
-            launch,
-            KernelClass::Prefill,
-        )
+        let tiles = groups * (rows / TILE).ceil() * (columns / TILE).ceil();
+        let depth = match curve.split {
+            Some(piece) if tiles < processors => depth.min(piece.max(depth * tiles / processors)),
+            _ => depth,
+        };
+        let tiles = waves(tiles, processors) * processors;
+        Ops::new(tiles * 2.0 * TILE * TILE * (depth + curve.prologue))
+    }
+
+    /// Reading 16-bit elements and writing them in a narrow format.
+    fn narrowing(&self, elements: f64, format: NumberFormat, curve: &GemmCurve) -> Seconds {
+        match curve.quantise {
+            Some(share) if format.bits() < 16 => {
+                let bytes = elements * (NumberFormat::Bf16.stored_bytes() + format.stored_bytes());
+                Bytes::new(bytes) / (self.bandwidth * share)
+            }
+            _ => Seconds::ZERO,
+        }
+    }
+
+    /// Attention of many query tokens, always in 16 bits: launch + (c^2 + m^2)^(1/2).
+    ///
+    /// compute = waves x 2 x 128 x (keys + half) x (width + softmax) / rate of one processor, in
+    /// tiles of 128 query tokens of one head, waves as in [`Self::gemm`]; the exponentials of the
+    /// scores cost as much as `softmax` more columns. Parameters: `PrefillCurve`.
+    ///
+    /// Limits: fitted for heads of 64 and 128 and latent ones of 192 and 128, without windows;
+    /// causal tiles are all taken to see the mean number of keys.
+    #[must_use]
+    pub fn prefill_attention(&self, scores: &Scores) -> KernelTime {
+        let format = self.wide_format();
+        let Some(curve) = pick(&self.prefill, format) else {
+            return self.stream(scores.bytes);
+        };
+        let rows = match self.processors {
+            Some(processors) => {
+                let tiles = scores.heads * (scores.query / QUERY_TILE).ceil();
+                waves(tiles, processors) * processors * QUERY_TILE
+            }
+            None => scores.heads * scores.query,
+        };
+        let pairs = rows * (scores.keys + curve.half) * scores.passes;
+        let ops = Ops::new(2.0 * pairs * (scores.width + curve.softmax));
+        let compute = ops / (self.rate(format) * self.share(curve.compute));
+        let memory = scores.bytes / (self.bandwidth * curve.memory);
+        let work = overlap_square(compute, memory);
+        self.kernel(curve.launch, compute, memory, work, KernelClass::Prefill)
     }
 
     /// Attention of one query token of each sequence over its cache: `bytes` of cache read, in
     /// `format`; `ops` of it, at the 16-bit rate that matrix multiplication reaches. The share of
-    /// the memory bandwidth is peak x b / (b + half) (`AttentionCurve`).
+    /// the memory bandwidth is peak x b / (b + half) (`DecodeCurve`).
     ///
     /// Limits: fitted for 4 to 16 query heads for each key head from 1 MB of cache. With a launch
     /// the share tends to half/b for small caches, so that time does not fall below
@@ -109,13 +203,10 @@ impl ChipSpec {
             return self.stream(bytes);
         };
         let share = (curve.peak * bytes.get() / (bytes.get() + curve.half)).max(1e-4);
-        let rate = self.rate(wide) * self.share(gemm.compute);
-        self.roofline(
-            ops / rate,
-            bytes / (self.bandwidth * share),
-            gemm,
-            KernelClass::Decode,
-        )
+        let compute = ops / (self.rate(wide) * self.share(gemm.compute));
+        let memory = bytes / (self.bandwidth * share);
+        let work = compute.max(memory);
+        self.kernel(curve.launch, compute, memory, work, KernelClass::Decode)
     }
 
     /// Elementwise work: bytes read and written, at the share of the bandwidth that a triad reaches,
@@ -123,7 +214,7 @@ impl ChipSpec {
     #[must_use]
     pub fn stream(&self, bytes: Bytes) -> KernelTime {
         let transfer = bytes / (self.bandwidth * self.stream);
-        let launch = self.stream_launch();
+        let launch = ELEMENTWISE_LAUNCH * self.launch_scale;
         let bound = if transfer > launch {
             Bound::Memory
         } else {
@@ -134,16 +225,6 @@ impl ChipSpec {
             bound,
             class: KernelClass::Stream,
         }
-    }
-
-    /// Fixed time of an elementwise kernel: half of that of a matrix multiplication, whose fitted
-    /// value also holds filling and draining its pipeline. Not measured here; kernels of a few
-    /// kilobytes take about 2 us on A100 to B200, half of the 3 to 7 us fitted for GEMM.
-    fn stream_launch(&self) -> Seconds {
-        let gemm = pick(&self.gemm, self.wide_format());
-        gemm.map_or(Seconds::ZERO, |curve| {
-            curve.launch * (0.5 * self.launch_scale)
-        })
     }
 
     /// Bytes that another kernel reads and writes on its way, without a launch of their own.
@@ -171,16 +252,16 @@ impl ChipSpec {
         }
     }
 
-    /// t = launch + max(compute, memory); bound by the largest of the three.
-    fn roofline(
+    /// t = launch + work, bound by the largest of launch, compute and memory.
+    fn kernel(
         &self,
+        launch: Seconds,
         compute: Seconds,
         memory: Seconds,
-        curve: &GemmCurve,
+        work: Seconds,
         class: KernelClass,
     ) -> KernelTime {
-        let launch = curve.launch * self.launch_scale;
-        let work = compute.max(memory);
+        let launch = launch * self.launch_scale;
         let bound = if launch > work {
             Bound::Launch
         } else if compute >= memory {
@@ -194,4 +275,23 @@ impl ChipSpec {
             class,
         }
     }
+}
+
+/// Waves that so many tiles take on so many processors: at least one, and half of the idle time of
+/// the last one.
+fn waves(tiles: f64, processors: f64) -> f64 {
+    let mean = tiles / processors;
+    f64::midpoint(mean, mean.ceil()).max(1.0)
+}
+
+/// Times that overlap in part: the square root of the sum of squares.
+fn overlap_square(a: Seconds, b: Seconds) -> Seconds {
+    let (a, b) = (a.get(), b.get());
+    Seconds::new(libm::sqrt(a * a + b * b))
+}
+
+/// Times that overlap better: the cube root of the sum of cubes.
+fn overlap_cube(a: Seconds, b: Seconds) -> Seconds {
+    let (a, b) = (a.get(), b.get());
+    Seconds::new(libm::cbrt(a * a * a + b * b * b))
 }

@@ -1,18 +1,19 @@
 //! Time and power of one operator on one chip.
 //!
-//! Roofline (Williams, Waterman, Patterson 2009) with efficiencies fitted per chip and operator
-//! class on published kernel measurements: t = launch + max(ops / (peak x compute share),
-//! bytes / (bandwidth x memory share)). Knows no networks.
+//! Roofline (Williams, Waterman, Patterson 2009) of work in tiles and waves, with efficiencies
+//! fitted per chip and operator class on published kernel measurements: t = launch + |compute,
+//! memory|, where compute counts padding to tiles, waves of tiles over the processors and the depth
+//! that filling a tile's pipeline costs. Knows no networks.
 //!
-//! Limits: no tile or wave quantisation and no clock drop under load beyond what the fitted
-//! shares average over; errors of the fit are carried as intervals.
+//! Limits: no clock drop under load, which the share sustained in a step holds; errors of the fit
+//! are carried as intervals.
 
 mod kernel;
 mod operator;
 mod power;
 mod spec;
 
-pub use kernel::{Bound, KernelClass, KernelTime};
+pub use kernel::{Bound, KernelClass, KernelTime, Product, Scores};
 pub use operator::Precision;
 pub use power::PowerDraw;
-pub use spec::{ChipScale, ChipSpec};
+pub use spec::{ChipScale, ChipSpec, Sustained};

@@ -1,10 +1,12 @@
 //! Time of one operator of a model.
 
-use chokepoint_model::{AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator};
+use chokepoint_model::{
+    ATTENTION_BACKWARD, AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator,
+};
 use chokepoint_units::NumberFormat;
 
 use crate::ChipSpec;
-use crate::kernel::KernelTime;
+use crate::kernel::{KernelTime, Product, Scores};
 
 /// Formats of a model's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +21,11 @@ pub struct Precision {
 /// (Dao 2023, `FlashAttention`-2, section 4.1).
 const ATTENTION_BACKWARD_SHARE: f64 = 0.63 / 0.73;
 
-/// Efficiency of a weight gradient over the other two products, which adds to FP32 gradients:
-/// medians of 144 and 61 shapes on B200 (0.455 of 0.491) and A100 (0.704 of 0.738), SimuMax
-/// kernel tables (MooreThreads/SimuMax, `configs/system`).
-const WEIGHT_GRADIENT_SHARE: f64 = 0.94;
-/// The same for grouped products: 36 and 4 shapes on B200 (0.251 of 0.331) and A100 (0.562 of
-/// 0.667), same tables.
+/// Efficiency of a weight gradient over the other two products, which adds to FP32 gradients, beyond
+/// what its shape and traffic explain: 0.97 over 226 shapes on B200 and 0.96 over 61 on A100, `SimuMax`
+/// kernel tables (MooreThreads/SimuMax, `configs/system`), each over 288 and 122 of the other two.
+const WEIGHT_GRADIENT_SHARE: f64 = 0.96;
+/// The same for grouped products: 0.77 over 36 shapes on B200 and 0.88 over 4 on A100, same tables.
 const GROUPED_WEIGHT_GRADIENT_SHARE: f64 = 0.80;
 
 impl ChipSpec {
@@ -32,58 +33,81 @@ impl ChipSpec {
     #[must_use]
     pub fn operator(&self, operator: &Operator, precision: &Precision) -> KernelTime {
         let wide = self.wide_format();
-        match operator {
-            Operator::Gemm { class, pass, .. } => {
+        let formats = |formats: Formats| Formats {
+            cache: precision.cache,
+            ..formats
+        };
+        let bytes = |formats: &Formats| operator.elements().bytes(formats);
+        match *operator {
+            Operator::Gemm {
+                class,
+                pass,
+                m,
+                n,
+                k,
+                groups,
+            } => {
                 let format = if class.narrow() {
                     precision.linear
                 } else {
                     wide
                 };
-                let formats = Formats {
-                    cache: precision.cache,
-                    ..Formats::linear(format)
+                let grouped = class == GemmClass::Expert;
+                // Operands of a weight gradient were narrowed for the other two products.
+                let (rows, depth, narrowed, efficiency) = match pass {
+                    GemmPass::Forward | GemmPass::DataGradient => (m / groups, k, m * k, 1.0),
+                    GemmPass::WeightGradient if grouped => {
+                        (m, k / groups, 0.0, GROUPED_WEIGHT_GRADIENT_SHARE)
+                    }
+                    GemmPass::WeightGradient => (m, k / groups, 0.0, WEIGHT_GRADIENT_SHARE),
                 };
-                let bytes = operator.elements().bytes(&formats);
-                let grouped = *class == GemmClass::Expert;
-                let share = match pass {
-                    GemmPass::WeightGradient if grouped => GROUPED_WEIGHT_GRADIENT_SHARE,
-                    GemmPass::WeightGradient => WEIGHT_GRADIENT_SHARE,
-                    GemmPass::Forward | GemmPass::DataGradient => 1.0,
+                let product = Product {
+                    rows,
+                    columns: n,
+                    depth,
+                    groups,
+                    bytes: bytes(&formats(Formats::linear(format))),
+                    narrowed,
+                    efficiency,
                 };
-                self.gemm(operator.ops() / share, bytes, format, grouped)
+                self.gemm(&product, format, grouped)
+            }
+            Operator::Attention {
+                phase: AttentionPhase::Decode,
+                ops,
+                ..
+            } => {
+                let bytes = bytes(&formats(Formats::uniform(wide)));
+                self.decode_attention(ops, bytes, precision.cache)
             }
             Operator::Attention {
                 phase,
+                batch,
                 query_tokens,
+                heads,
+                qk_dim,
+                value_dim,
+                ops,
                 ..
             } => {
-                let formats = Formats {
-                    cache: precision.cache,
-                    ..Formats::uniform(wide)
+                let (products, efficiency) = match phase {
+                    AttentionPhase::Backward => (ATTENTION_BACKWARD, ATTENTION_BACKWARD_SHARE),
+                    AttentionPhase::Prefill | AttentionPhase::Decode => (1.0, 1.0),
                 };
-                let bytes = operator.elements().bytes(&formats);
-                match phase {
-                    AttentionPhase::Prefill => {
-                        self.prefill_attention(operator.ops(), bytes, *query_tokens)
-                    }
-                    AttentionPhase::Backward => self.prefill_attention(
-                        operator.ops() / ATTENTION_BACKWARD_SHARE,
-                        bytes,
-                        *query_tokens,
-                    ),
-                    AttentionPhase::Decode => {
-                        self.decode_attention(operator.ops(), bytes, precision.cache)
-                    }
-                }
+                let (heads, width) = (batch * heads, qk_dim + value_dim);
+                self.prefill_attention(&Scores {
+                    heads,
+                    query: query_tokens,
+                    keys: ops.get() / (2.0 * products * width * heads * query_tokens),
+                    width,
+                    passes: products / efficiency,
+                    bytes: bytes(&formats(Formats::uniform(wide))),
+                })
             }
             Operator::Elementwise { what, .. } => {
-                let formats = Formats {
-                    cache: precision.cache,
-                    ..Formats::uniform(wide)
-                };
-                let bytes = operator.elements().bytes(&formats);
+                let bytes = bytes(&formats(Formats::uniform(wide)));
                 // Part of the kernel of the norm that follows, in all engines.
-                if *what == ElementwiseKind::Residual {
+                if what == ElementwiseKind::Residual {
                     self.fused_stream(bytes)
                 } else {
                     self.stream(bytes)

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use chokepoint_catalog::{AttentionCurve, Calibration, Chip, Figure, GemmCurve, PowerCurve};
+use chokepoint_catalog::{
+    Calibration, Chip, DecodeCurve, Figure, GemmCurve, PowerCurve, PrefillCurve,
+};
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Quantity};
 
@@ -38,19 +40,29 @@ pub struct ChipSpec {
     pub assumed: Vec<String>,
     /// Relative half-widths of the nominal figures: compute and bandwidth.
     pub nominal_spread: NominalSpread,
-    /// Share of a kernel's benchmark rate that it keeps inside a training step.
-    pub sustained: f64,
-    /// Relative half-width (80%) of `sustained`.
-    pub sustained_spread: f64,
+    /// Share of a kernel's benchmark rate that it keeps inside a training step, by format, with its
+    /// relative half-width (80%).
+    pub sustained: BTreeMap<NumberFormat, Sustained>,
     pub(crate) peaks: BTreeMap<NumberFormat, OpsRate>,
     pub(crate) gemm: BTreeMap<NumberFormat, GemmCurve>,
     pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
-    pub(crate) prefill: BTreeMap<NumberFormat, AttentionCurve>,
-    pub(crate) decode: BTreeMap<NumberFormat, AttentionCurve>,
+    pub(crate) prefill: BTreeMap<NumberFormat, PrefillCurve>,
+    pub(crate) decode: BTreeMap<NumberFormat, DecodeCurve>,
+    /// Processors that take tiles of work, where the catalogue knows them.
+    pub(crate) processors: Option<f64>,
     pub(crate) stream: f64,
     pub(crate) share_scale: f64,
     pub(crate) launch_scale: f64,
     pub(crate) power: PowerCurve,
+}
+
+/// What a kernel keeps of its benchmark rate inside a training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sustained {
+    /// Share of the rate.
+    pub share: f64,
+    /// Its relative half-width (80%).
+    pub spread: f64,
 }
 
 /// Relative half-widths (80%) of the nominal figures of a chip.
@@ -123,8 +135,17 @@ impl ChipSpec {
                 .as_ref()
                 .and_then(|host| host.bandwidth.as_ref())
                 .map(|figure| figure.value),
-            sustained: curves.sustained.value,
-            sustained_spread: curves.sustained.ratio_spread(),
+            sustained: curves
+                .sustained
+                .iter()
+                .map(|(format, figure)| {
+                    let sustained = Sustained {
+                        share: figure.value,
+                        spread: figure.ratio_spread(),
+                    };
+                    (*format, sustained)
+                })
+                .collect(),
             peaks: chip
                 .peak
                 .iter()
@@ -134,6 +155,11 @@ impl ChipSpec {
             grouped: curves.grouped_gemm.clone(),
             prefill: curves.attention_prefill.clone(),
             decode: curves.attention_decode.clone(),
+            processors: chip
+                .cores
+                .as_ref()
+                .and_then(|cores| cores.count)
+                .map(|count| count as f64),
             stream: curves.stream,
             share_scale: chip
                 .calibration
@@ -183,6 +209,16 @@ impl ChipSpec {
                 }
             })
             .unwrap_or(wide)
+    }
+
+    /// What kernels keep inside a training step whose linear layers are in a format.
+    #[must_use]
+    pub fn sustained(&self, format: NumberFormat) -> Sustained {
+        let whole = Sustained {
+            share: 1.0,
+            spread: 0.0,
+        };
+        pick(&self.sustained, format).copied().unwrap_or(whole)
     }
 
     /// The 16-bit format of the chip.

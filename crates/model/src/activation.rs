@@ -303,7 +303,8 @@ pub fn embedding_activation_bytes(
 
 /// Activations of the final norm and the head on one chip: their inputs, 2sbh each, split with
 /// sequence parallelism, and FP32 logits, 4sbV split by tensor parallelism: together
-/// 4sbh(1 + V/h)/t (Korthikanti et al. 2022 section 4.3).
+/// 4sbh(1 + V/h)/t (Korthikanti et al. 2022 section 4.3). The 16-bit gradient of the logits, which
+/// the head's products read, is [`logit_gradient_bytes`].
 #[must_use]
 pub fn head_activation_bytes(
     architecture: &Architecture,
@@ -314,6 +315,19 @@ pub fn head_activation_bytes(
     let sizes = training_sizes(sequence, micro_batch, shard);
     let logits = FP32 * sizes.rows * architecture.vocabulary as f64 / shard.tp as f64;
     Bytes::new(2.0 * WIDE * sizes.split_rows * architecture.hidden as f64 + logits)
+}
+
+/// The 16-bit gradient of the logits of one micro-batch on one chip, 2sbV split by tensor
+/// parallelism, which lies beside the logits while they are differentiated.
+#[must_use]
+pub fn logit_gradient_bytes(
+    architecture: &Architecture,
+    sequence: f64,
+    micro_batch: f64,
+    shard: &Shard,
+) -> Bytes {
+    let rows = training_sizes(sequence, micro_batch, shard).rows;
+    Bytes::new(WIDE * rows * architecture.vocabulary as f64 / shard.tp as f64)
 }
 
 /// Activations of one multi-token-prediction module on one chip: inputs of two norms and of the

@@ -31,7 +31,7 @@ mod unfused;
 
 pub use activation::{
     ActivationPolicy, Recompute, activation_bytes_per_layer, embedding_activation_bytes,
-    head_activation_bytes, mtp_activation_bytes,
+    head_activation_bytes, logit_gradient_bytes, mtp_activation_bytes,
 };
 pub use adapter::adapter_operators;
 pub use architecture::{Architecture, Attention, FeedForward, LayerKind, NodeGroups, Norm, QkNorm};
@@ -42,7 +42,8 @@ pub use feed_forward_block::touched_experts;
 pub use flops::ForwardFlops;
 pub use layer::{layer_operators, recomputed_operators};
 pub use operator::{
-    AttentionPhase, Elements, ElementwiseKind, Formats, GemmClass, GemmPass, Operator,
+    ATTENTION_BACKWARD, AttentionPhase, Elements, ElementwiseKind, Formats, GemmClass, GemmPass,
+    Operator,
 };
 pub use parameters::{ChipParameters, LayerParameters};
 pub use shard::{Phase, Shard};

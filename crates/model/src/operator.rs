@@ -221,7 +221,7 @@ impl Elements {
 
 /// `FlashAttention` backward over forward: five matrix products instead of two, the scores
 /// computed again (Dao 2023, `FlashAttention`-2, section 4.1).
-pub(crate) const ATTENTION_BACKWARD: f64 = 2.5;
+pub const ATTENTION_BACKWARD: f64 = 2.5;
 
 impl Operator {
     /// A plain forward product.

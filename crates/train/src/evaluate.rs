@@ -9,8 +9,8 @@ use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, kept, memory, parameters};
 use crate::parts::COMPUTE;
 use crate::pipeline::{Pace, head_share, pace, rank_times, transfers};
-use crate::stage::{Stage, balanced_stages, stages};
-use crate::variant::{Times, Variant};
+use crate::stage::{Costs, Run, Stage, balanced_stages, runs, stages};
+use crate::variant::{Times, Variant, stage_parts};
 use crate::{Case, Part, Parts, Plan, PlanError};
 
 /// Relative half-width (80%) of what is left for mixtures of experts: predicted over measured, over
@@ -81,19 +81,9 @@ pub fn measure(case: &Case, plan: &Plan) -> Result<Prediction, PlanError> {
 pub(crate) fn plan_stages(case: &Case, plan: &Plan, variant: &Variant) -> Vec<Stage> {
     let architecture = case.architecture;
     if plan.balanced {
-        let head = if plan.split_vocabulary {
-            0.0
-        } else {
-            variant.last.total()
-        };
-        let cost = |kind: usize| variant.times.get(kind).map_or(0.0, Times::total);
-        return balanced_stages(
-            &architecture.layers,
-            plan.pp,
-            cost,
-            variant.first.total(),
-            head,
-        );
+        let mut dealt = Vec::new();
+        deal_balanced(&runs(&architecture.layers), plan, variant, &mut dealt);
+        return dealt;
     }
     stages(
         &architecture.layers,
@@ -102,6 +92,22 @@ pub(crate) fn plan_stages(case: &Case, plan: &Plan, variant: &Variant) -> Vec<St
         plan.vp,
         plan.schedule.placement(),
     )
+}
+
+/// The stages of a plan whose layers are balanced.
+pub(crate) fn deal_balanced(runs: &[Run], plan: &Plan, variant: &Variant, into: &mut Vec<Stage>) {
+    let layers = variant.times.each_ref().map(Times::total);
+    let costs = Costs {
+        layers,
+        inverse: layers.map(|cost| 1.0 / cost.max(f64::MIN_POSITIVE)),
+        embedding: variant.first.total(),
+        head: if plan.split_vocabulary {
+            0.0
+        } else {
+            variant.last.total()
+        },
+    };
+    balanced_stages(runs, plan.pp, &costs, into);
 }
 
 /// What a step takes beside m micro-batches on the slowest stage.
@@ -162,7 +168,7 @@ pub(crate) fn step_parts(
     rank_times(plan, variant, stages, &mut ranks);
     let pace = pace(plan, micro_batches, &ranks, stages);
     let rest = rest(case, plan, table, variant, stages, &pace);
-    let of = |stage: &Stage| variant.stage_parts(table, stage, head_share(plan, stage));
+    let of = |stage: &Stage| stage_parts(table, plan, stage, head_share(plan, stage));
     let mut one = of(&stages[pace.index]);
     if plan.schedule.copies() > 1 {
         one = (one + of(&stages[stages.len() - 1 - pace.index])) * 0.5;
@@ -222,7 +228,7 @@ fn spread(case: &Case, plan: &Plan, parts: &Parts) -> f64 {
     let (wide, fabric) = (case.chip.wide_format(), case.fabric);
     let step = parts.total();
     let share = parts.sum_of(&COMPUTE) / step;
-    let sustained = case.chip.sustained_spread * share;
+    let sustained = case.chip.sustained(plan.format).spread * share;
     let release = case.software.rate_spread * share;
     let inner = plan.tp * plan.cp;
     let mixture = if case.architecture.experts().is_some() {

@@ -23,8 +23,9 @@ struct Exchange {
 ///
 /// Nothing or the optimizer sharded: gradients are reduced under the backward of the last
 /// micro-batch, weights gathered under the forward of the first (Megatron-Bridge performance
-/// guide). Gradients sharded: reduced behind every micro-batch, under its backward. Weights
-/// sharded: gathered for forward and backward of every micro-batch and gradients reduced behind it
+/// guide). Gradients sharded: reduced behind every micro-batch, under its backward; in a pipeline,
+/// whose micro-batches overlap, once, as when the optimizer is sharded (Llama 3 report section
+/// 3.3.2; torchtitan). Weights sharded: gathered for forward and backward of every micro-batch and gradients reduced behind it
 /// (`ZeRO` section 7; FSDP, Zhao et al. 2023), under its compute. What the cover does not hide, and
 /// at least the share of one layer, is exposed. Frozen weights have no gradients.
 pub(crate) fn data_parallel(
@@ -47,7 +48,10 @@ pub(crate) fn data_parallel(
     };
     let once = match plan.sharding {
         Sharding::None | Sharding::Optimizer => exposed(reduce, behind) + exposed(gather, ahead),
-        Sharding::Gradients => exposed(reduce, behind) * micro_batches + exposed(gather, ahead),
+        Sharding::Gradients => {
+            let times = if plan.pp > 1 { 1.0 } else { micro_batches };
+            exposed(reduce, behind) * times + exposed(gather, ahead)
+        }
         Sharding::Parameters => {
             (exposed(gather, ahead) + exposed(gather + reduce, behind)) * micro_batches
         }

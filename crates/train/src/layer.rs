@@ -9,7 +9,8 @@ use chokepoint_model::{
     ActivationPolicy, Architecture, Attention, FeedForward, GemmPass, LayerKind, Operator, Phase,
     Recompute, Shard, activation_bytes_per_layer, adapter_operators, embedding_activation_bytes,
     embedding_operators, head_activation_bytes, head_operators, layer_operators,
-    mtp_activation_bytes, mtp_operators, recomputed_operators, unfused_attention_operators,
+    logit_gradient_bytes, mtp_activation_bytes, mtp_operators, recomputed_operators,
+    unfused_attention_operators,
 };
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
@@ -24,6 +25,8 @@ pub(crate) struct LayerTable {
     pub tied: bool,
     /// Parameters of that matrix on one chip.
     pub tied_parameters: f64,
+    /// Key-value heads on one chip, of the kind that has fewest.
+    pub least_kv_heads: u64,
 }
 
 /// Costs of one kind of layer.
@@ -43,8 +46,8 @@ pub(crate) struct LayerBase {
     pub tensor: Seconds,
     pub expert_forward: Seconds,
     pub expert_backward: Seconds,
-    /// Context-parallel traffic: (forward, backward).
-    pub context: (Seconds, Seconds),
+    /// Context-parallel traffic by exchange: (forward, backward).
+    pub context: [(Seconds, Seconds); ContextExchange::ALL.len()],
     /// Host time to start the kernels: (forward, backward).
     pub launch: (Seconds, Seconds),
     /// Kept of one micro-batch, by recomputation.
@@ -53,7 +56,7 @@ pub(crate) struct LayerBase {
 
 /// Costs of the embedding (first stage) and the vocabulary head with extra prediction layers
 /// (last stage).
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Ends {
     pub first: (Parts, Parts),
     pub last: (Parts, Parts),
@@ -68,6 +71,19 @@ pub(crate) struct Ends {
 /// Costs of all kinds of layers and of both ends for one way to spread a layer: what a plan says
 /// of tensor, context and expert parallelism, exchanges, micro-batch and format.
 pub(crate) fn layer_table(case: &Case, plan: &Plan) -> LayerTable {
+    with_spread(case, plan, |spread| spread.table(spread.ends()))
+}
+
+/// The same with the ends of a table that differs in expert parallelism at most, which they do not
+/// depend on without multi-token prediction.
+pub(crate) fn layer_table_with_ends(case: &Case, plan: &Plan, ends: &Ends) -> LayerTable {
+    if case.architecture.mtp_layers > 0 {
+        return layer_table(case, plan);
+    }
+    with_spread(case, plan, |spread| spread.table(ends.clone()))
+}
+
+fn with_spread<T>(case: &Case, plan: &Plan, work: impl FnOnce(&Spread) -> T) -> T {
     let shard = Shard::training(plan.tp, plan.cp, plan.ep)
         .with_expert_tensor(plan.etp)
         .with_sequence_parallel(plan.tensor.splits_sequence())
@@ -81,16 +97,8 @@ pub(crate) fn layer_table(case: &Case, plan: &Plan) -> LayerTable {
         batch: plan.micro_batch as f64,
         format: plan.format,
         exchange: plan.tensor,
-        context: plan.context,
     };
-    LayerTable {
-        layers: (0..architecture.kinds.len())
-            .map(|kind| spread.layer(kind))
-            .collect(),
-        ends: spread.ends(),
-        tied: architecture.tied_embeddings,
-        tied_parameters: (architecture.vocabulary * architecture.hidden) as f64 / plan.tp as f64,
-    }
+    work(&spread)
 }
 
 /// Rows of the embedding table with those that make it a multiple of 128 on each tensor-parallel
@@ -108,7 +116,6 @@ struct Spread<'a> {
     batch: f64,
     format: NumberFormat,
     exchange: TensorExchange,
-    context: ContextExchange,
 }
 
 /// Time of some operators by part, and of the weight gradients among them.
@@ -121,6 +128,25 @@ struct Compute {
 }
 
 impl Spread<'_> {
+    fn table(&self, ends: Ends) -> LayerTable {
+        let architecture = self.architecture;
+        let rows = architecture.vocabulary * architecture.hidden;
+        LayerTable {
+            layers: (0..architecture.kinds.len())
+                .map(|kind| self.layer(kind))
+                .collect(),
+            ends,
+            tied: architecture.tied_embeddings,
+            tied_parameters: rows as f64 / self.shard.tp as f64,
+            least_kv_heads: architecture
+                .kinds
+                .iter()
+                .map(|kind| (kind.attention.kv_heads() / self.shard.tp).max(1))
+                .min()
+                .unwrap_or(1),
+        }
+    }
+
     fn forward(&self) -> Phase {
         Phase::Forward {
             batch: self.batch,
@@ -148,18 +174,24 @@ impl Spread<'_> {
             linear: self.format,
             cache: chip.wide_format(),
         };
-        let sustained = chip.sustained * self.case.software.rate;
+        let sustained = chip.sustained(self.format).share;
+        let rates = &self.case.software.rates;
         let mut sum = Compute::default();
         for operator in operators {
-            let KernelTime { total, class, .. } = chip.operator(operator, &precision);
-            let total = total / sustained;
+            let KernelTime {
+                mut total, class, ..
+            } = chip.operator(operator, &precision);
+            if !self.case.software.fused_attention {
+                total = total * self.unaligned(operator);
+            }
+            let total = total / (sustained * rates.of(class));
             sum.parts.put(part_of(class), total);
             if is_weight_gradient(operator) {
                 sum.weight_gradient += total;
             }
             let cast = self.cast(operator);
             if cast > Bytes::ZERO {
-                let time = chip.stream(cast).total / sustained;
+                let time = chip.stream(cast).total / (sustained * rates.elementwise);
                 sum.parts.put(Part::Elementwise, time);
             }
             sum.launch += self.case.software.launch;
@@ -167,8 +199,30 @@ impl Spread<'_> {
         sum
     }
 
-    /// Bytes moved to cast the 16-bit input of a product in a narrow format. The gradient of the
-    /// output is cast once for both gradients, the input once for forward and weight gradient.
+    /// How much longer the products of attention that is no fused kernel take for heads whose width
+    /// is no multiple of 8 elements: 16-byte alignment is what tensor cores need (NVIDIA, matrix
+    /// multiplication performance guide), without it two operations are packed in a lane of the
+    /// FP32 units. A fused kernel pads its heads.
+    ///
+    /// BLOOM's design sweep on A100: 73 to 83 of 100 of the speed with heads of 150 or 108 against
+    /// 144.
+    fn unaligned(&self, operator: &Operator) -> f64 {
+        let Operator::Attention { qk_dim, .. } = operator else {
+            return 1.0;
+        };
+        let chip = self.case.chip;
+        let rates = (chip.peak(chip.wide_format()), chip.peak(NumberFormat::Fp32));
+        match rates {
+            (Some(tensor), Some(vector)) if qk_dim % 8.0 != 0.0 => {
+                (tensor / (vector * 2.0)).max(1.0)
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Bytes moved to cast the 16-bit input of a product in a narrow format, beyond what the product
+    /// itself holds. The gradient of the output is cast once for both gradients, the input once for
+    /// forward and weight gradient.
     fn cast(&self, operator: &Operator) -> Bytes {
         let Operator::Gemm {
             class, pass, m, k, ..
@@ -179,7 +233,7 @@ impl Spread<'_> {
         if self.format.bits() >= 16 || !class.narrow() || *pass == GemmPass::WeightGradient {
             return Bytes::ZERO;
         }
-        Bytes::new(m * k * self.case.workload.scaling.cast_bytes(self.format))
+        Bytes::new(m * k * self.case.workload.scaling.cast_bytes())
     }
 
     fn layer(&self, kind: usize) -> LayerBase {
@@ -190,10 +244,27 @@ impl Spread<'_> {
         let held = architecture.layer_parameters_on_chip(kind, &self.shard);
         let tensor = self.tensor(layer);
         let (expert_forward, expert_backward) = self.expert(&layer.feed_forward);
-        let context = self.context(&layer.attention);
-        let launch = (forward.launch, backward.launch);
+        let context = ContextExchange::ALL.map(|how| self.context(&layer.attention, how));
+        let mixture = match layer.feed_forward {
+            FeedForward::Moe { experts, .. } => {
+                let local = experts as f64 / self.shard.ep as f64;
+                self.case.software.expert_launch * local
+            }
+            FeedForward::Dense { .. } => Seconds::ZERO,
+        };
+        // Backward starts two products for each of forward.
+        let launch = (
+            forward.launch + mixture / 3.0,
+            backward.launch + mixture * (2.0 / 3.0),
+        );
         let policies = Recompute::ALL.map(|recompute| self.policy(recompute));
+        let whole = forward.parts.total();
         let again = |policy: &ActivationPolicy| {
+            match policy.recompute {
+                Recompute::None => return Seconds::ZERO,
+                Recompute::Full => return whole,
+                Recompute::Selective | Recompute::Modules => {}
+            }
             let operators =
                 recomputed_operators(architecture, kind, self.backward(), &self.shard, policy);
             self.compute(&operators).parts.total()
@@ -362,7 +433,7 @@ impl Spread<'_> {
     /// values of the sequence gathered forward and backward, gradients scattered (Llama 3 report
     /// section 3.3.2). All-to-all: queries, keys and values in, outputs back; the same gradients
     /// backward (`DeepSpeed` Ulysses).
-    fn context(&self, attention: &Attention) -> (Seconds, Seconds) {
+    fn context(&self, attention: &Attention, how: ContextExchange) -> (Seconds, Seconds) {
         let cp = self.shard.cp;
         if cp == 1 {
             return (Seconds::ZERO, Seconds::ZERO);
@@ -378,7 +449,7 @@ impl Spread<'_> {
             stride: self.shard.tp,
         };
         let fabric = self.case.fabric;
-        match self.context {
+        match how {
             ContextExchange::Ring => {
                 let hops = fabric.send(ring, keys) * (cp - 1) as f64;
                 (hops, hops * 2.0)
@@ -417,6 +488,11 @@ impl Spread<'_> {
                 &self.shard,
             ),
             last_activations: head_activation_bytes(
+                architecture,
+                sequence,
+                self.batch,
+                &self.shard,
+            ) + logit_gradient_bytes(
                 architecture,
                 sequence,
                 self.batch,
@@ -523,6 +599,7 @@ impl LayerTable {
             ends: Ends::default(),
             tied: false,
             tied_parameters: 0.0,
+            least_kv_heads: 1,
         }
     }
 }

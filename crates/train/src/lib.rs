@@ -61,4 +61,4 @@ pub use spares::share_without_node;
 pub use technique::{
     ContextExchange, Offload, Sharding, TensorExchange, TensorOverlap, UnknownWord,
 };
-pub use workload::{Case, Optimizer, Scaling, Software, Trained, Workload};
+pub use workload::{Case, KernelRates, Optimizer, Scaling, Software, Trained, Workload};

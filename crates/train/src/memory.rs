@@ -78,6 +78,10 @@ pub(crate) fn memory(
     };
     let micro_batches = plan.micro_batches(case.workload.global_batch);
     for (index, stage) in stages.iter().enumerate() {
+        // No later stage of a pipeline holds more micro-batches than an earlier one.
+        if index > 0 && *stage == stages[index - 1] && plan.schedule.copies() == 1 {
+            continue;
+        }
         let [weights, gradients, optimizer] =
             states(case, plan, parameters(plan, table, stages, index));
         let (mut kept, mut once) = activations(plan, table, variant, stage);
@@ -97,7 +101,13 @@ pub(crate) fn memory(
             let one = kept / f64::from(stage.layers().max(1));
             held = held.min(one * LAYERS_AT_ONCE);
         }
-        let activations = held + once + working;
+        // The embedding's gradient comes as a whole 16-bit table before it is added.
+        let table_gradient = if stage.first && case.workload.trains_weights() {
+            Bytes::new(table.tied_parameters * WEIGHT_BYTES)
+        } else {
+            Bytes::ZERO
+        };
+        let activations = held + once + working + table_gradient;
         let total = weights + gradients + optimizer + activations;
         if total > fullest.total {
             fullest = MemoryTable {
@@ -178,7 +188,13 @@ fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
     } else {
         0.0
     };
-    let gradients = held.state(plan, Sharding::Gradients) * case.workload.gradient_bytes();
+    // In a pipeline gradients are accumulated whole and split behind the last micro-batch.
+    let split = if plan.pp > 1 {
+        Sharding::Parameters
+    } else {
+        Sharding::Gradients
+    };
+    let gradients = held.state(plan, split) * case.workload.gradient_bytes();
     let state = if plan.offload.optimizer {
         0.0
     } else {

@@ -35,9 +35,15 @@ pub(crate) fn head_share(plan: &Plan, stage: &Stage) -> f64 {
 /// Times of all ranks for one micro-batch; in `DualPipe` a rank holds a stage and its mirror image
 /// and serves half of the micro-batches on each, so that its time is the mean of both.
 pub(crate) fn rank_times(plan: &Plan, variant: &Variant, stages: &[Stage], into: &mut Vec<Times>) {
-    let of = |stage: &Stage| variant.stage_times(stage, head_share(plan, stage));
     into.clear();
-    into.extend(stages.iter().map(of));
+    for (index, stage) in stages.iter().enumerate() {
+        let same = index > 0 && *stage == stages[index - 1];
+        let times = match into.last() {
+            Some(times) if same => *times,
+            _ => variant.stage_times(stage, head_share(plan, stage)),
+        };
+        into.push(times);
+    }
     if plan.schedule.copies() > 1 {
         let last = into.len() - 1;
         for index in 0..into.len() / 2 {

@@ -8,13 +8,13 @@
 
 use chokepoint_units::Seconds;
 
-use crate::evaluate::{plan_stages, predict, rest, step_parts, step_time};
-use crate::layer::{LayerTable, layer_table};
+use crate::evaluate::{deal_balanced, predict, rest, step_parts, step_time};
+use crate::layer::{LayerTable, layer_table, layer_table_with_ends};
 use crate::memory::{MemoryTable, memory};
-use crate::pipeline::{pace, rank_times};
-use crate::stage::{MAX_KINDS, Stage};
+use crate::pipeline::{Pace, pace, rank_times};
+use crate::stage::{MAX_KINDS, Run, Stage, runs};
 use crate::variant::{Times, Variant};
-use crate::{Case, Plan, Prediction, Schedule, Sharding, Space, TensorOverlap};
+use crate::{Case, ContextExchange, Plan, Prediction, Schedule, Sharding, Space, TensorOverlap};
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,10 +30,20 @@ pub struct SearchResult {
 }
 
 /// Searches what mainstream frameworks run ([`Space::of`]) and keeps the fastest of `kept`
-/// different layouts.
+/// different layouts; with the host's memory ([`Space::with_offload`]) where nothing fits without.
 #[must_use]
 pub fn search(case: &Case, kept: usize) -> SearchResult {
-    search_in(case, &Space::of(case), kept)
+    let space = Space::of(case);
+    let found = search_in(case, &space, kept);
+    if !found.plans.is_empty() || case.chip.host.is_none() {
+        return found;
+    }
+    let offloading = search_in(case, &space.with_offload(), kept);
+    SearchResult {
+        evaluated: found.evaluated + offloading.evaluated,
+        pruned: found.pruned + offloading.pruned,
+        ..offloading
+    }
 }
 
 /// Searches a space and keeps the fastest of `kept` different layouts.
@@ -56,7 +66,10 @@ pub fn search_in(case: &Case, space: &Space, kept: usize) -> SearchResult {
         kept: kept.max(1),
         below: (space.shardings.len() * space.data_overlaps.len() * space.offloads.len()) as u64,
         stages: Vec::new(),
+        runs: runs(&case.architecture.layers),
+        balanced: Vec::new(),
         ranks: Vec::new(),
+        counts: Vec::new(),
         result: SearchResult {
             plans: Vec::new(),
             evaluated: 0,
@@ -64,7 +77,11 @@ pub fn search_in(case: &Case, space: &Space, kept: usize) -> SearchResult {
             nearest_miss: None,
         },
     };
-    for candidate in &candidates {
+    for (visited, candidate) in candidates.iter().enumerate() {
+        if candidate.least_step >= finder.worst_kept() {
+            finder.prune_rest(&candidates[visited..]);
+            break;
+        }
         finder.pipelines(candidate, &tables[candidate.table].1);
     }
     finder.result
@@ -94,10 +111,16 @@ pub fn front(case: &Case, space: &Space, points: usize) -> Vec<Prediction> {
 /// Layer costs for each way to spread a layer, with a plan that has no pipeline yet.
 fn tables(case: &Case, space: &Space) -> Vec<(Plan, LayerTable)> {
     let format = case.chip.best_format(&case.workload.formats);
-    let mut tables = Vec::new();
-    let one = Plan::one(format);
-    for plan in spreads(case, space, one) {
-        tables.push((plan, layer_table(case, &plan)));
+    let mut tables: Vec<(Plan, LayerTable)> = Vec::new();
+    let ends_of = |plan: &Plan| (plan.tp, plan.cp, plan.micro_batch, plan.tensor);
+    for plan in spreads(case, space, Plan::one(format)) {
+        let table = match tables.last() {
+            Some((known, table)) if ends_of(known) == ends_of(&plan) => {
+                layer_table_with_ends(case, &plan, &table.ends)
+            }
+            _ => layer_table(case, &plan),
+        };
+        tables.push((plan, table));
     }
     tables
 }
@@ -107,28 +130,22 @@ fn spreads(case: &Case, space: &Space, one: Plan) -> Vec<Plan> {
     let mut found = Vec::new();
     for &tp in &space.tensor {
         for &cp in &space.context {
-            for &ep in &space.expert {
-                for etp in etps(space, tp) {
-                    let group = least_multiple(ep * etp, tp * cp) * tp * cp;
-                    if group > case.chips {
-                        continue;
-                    }
-                    for &micro_batch in &space.micro_batches {
-                        for &tensor in only_with(tp > 1, &space.exchanges) {
-                            for &context in only_with(cp > 1, &space.contexts) {
-                                let plan = Plan {
-                                    tp,
-                                    cp,
-                                    ep,
-                                    etp,
-                                    micro_batch,
-                                    tensor,
-                                    context,
-                                    ..one
-                                };
-                                if plan.check_spread(case).is_ok() {
-                                    found.push(plan);
-                                }
+            for &micro_batch in &space.micro_batches {
+                for &tensor in only_with(tp > 1, &space.exchanges) {
+                    for &ep in &space.expert {
+                        for etp in etps(space, tp) {
+                            let plan = Plan {
+                                tp,
+                                cp,
+                                ep,
+                                etp,
+                                micro_batch,
+                                tensor,
+                                ..one
+                            };
+                            let group = least_multiple(ep * etp, tp * cp) * tp * cp;
+                            if group <= case.chips && plan.check_spread(case).is_ok() {
+                                found.push(plan);
                             }
                         }
                     }
@@ -162,6 +179,8 @@ struct Candidate {
     table: usize,
     plan: Plan,
     variant: Variant,
+    /// All layers for one micro-batch.
+    whole: Seconds,
     /// Lower bound of the step time: all micro-batches through all layers, spread evenly over all
     /// chips.
     least_step: Seconds,
@@ -200,18 +219,47 @@ fn candidates(
                     overlap_ep,
                     ..*plan
                 };
-                let variant = costs.variant(&plan);
-                let least_step = variant.whole(&layers) * spread;
+                let (plan, variant, whole) = fastest_context(space, &plan, costs, &layers);
                 found.push(Candidate {
                     table,
                     plan,
                     variant,
-                    least_step,
+                    whole,
+                    least_step: whole * spread,
                 });
             }
         }
     }
     found
+}
+
+/// The variant with the context-parallel exchange that takes least; they need the same memory.
+fn fastest_context(
+    space: &Space,
+    plan: &Plan,
+    costs: &LayerTable,
+    layers: &[u32; MAX_KINDS],
+) -> (Plan, Variant, Seconds) {
+    let of = |context: ContextExchange| {
+        let plan = Plan { context, ..*plan };
+        let variant = costs.variant(&plan);
+        let whole = variant.whole(layers);
+        (plan, variant, whole)
+    };
+    let mut best = of(plan.context);
+    if plan.cp > 1 {
+        for &context in &space.contexts {
+            let heads = plan.cp <= costs.least_kv_heads;
+            if context == ContextExchange::AllToAll && !heads {
+                continue;
+            }
+            let other = of(context);
+            if other.2 < best.2 {
+                best = other;
+            }
+        }
+    }
+    best
 }
 
 /// Layers of each kind.
@@ -243,8 +291,14 @@ struct Finder<'a> {
     below: u64,
     /// Evenly dealt stages at `slot`; computed once.
     stages: Vec<Vec<Stage>>,
+    /// The model's runs of equal layers.
+    runs: Vec<Run>,
+    /// Balanced stages of the candidate and depth at hand; empty until dealt.
+    balanced: Vec<Stage>,
     /// Room for the times of a pipeline's ranks.
     ranks: Vec<Times>,
+    /// Pipelines by depth, where counted.
+    counts: Vec<u64>,
     result: SearchResult,
 }
 
@@ -261,41 +315,101 @@ struct Piped<'a> {
 
 impl Finder<'_> {
     /// All pipelines of a candidate.
+    ///
+    /// The slowest of pp stages takes at least the mean, as often as the fewest micro-batches that
+    /// the replicas leave.
     fn pipelines(&mut self, candidate: &Candidate, table: &LayerTable) {
         let layers = self.case.architecture.layers.len() as u64;
         let inner = candidate.plan.tp * candidate.plan.cp;
         let unit = least_multiple(candidate.plan.ep * candidate.plan.etp, inner);
+        let group = self.case.workload.global_batch;
+        let sequences = group.div_ceil(candidate.plan.micro_batch);
         for &pp in &self.space.pipeline {
             let most = self.case.chips / (inner * pp) / unit * unit;
             let exact = self.case.chips.is_multiple_of(inner * pp * unit);
             if most == 0 || pp > layers || self.space.all_chips && !exact {
                 continue;
             }
+            let fewest = sequences.div_ceil(most) as f64;
+            if candidate.whole * (fewest / pp as f64) >= self.worst_kept() {
+                self.result.pruned += self.pipelines_of(pp) * self.below;
+                continue;
+            }
             let plan = Plan {
                 pp,
                 ..candidate.plan
             };
+            self.balanced.clear();
             for &schedule in &self.space.schedules {
                 for vp in self.virtual_stages(schedule, pp, layers) {
                     for balanced in self.balances(schedule, pp, vp) {
+                        // DualPipe's pairs hide expert traffic or serve for nothing.
+                        let idle = schedule.pairs() && !plan.overlap_ep;
+                        if idle || balanced && self.is_balanced(&candidate.variant, pp) {
+                            self.result.pruned += self.below;
+                            continue;
+                        }
                         let plan = Plan {
                             schedule,
                             vp,
                             balanced,
                             ..plan
                         };
-                        if candidate.least_step >= self.worst_kept() {
-                            self.result.pruned += self.below;
-                        } else if schedule.pairs() && !plan.overlap_ep {
-                            // DualPipe's pairs hide expert traffic or serve for nothing.
-                            self.result.pruned += self.below;
-                        } else {
-                            self.piped(plan, table, &candidate.variant, most, unit);
-                        }
+                        self.piped(plan, table, &candidate.variant, most, unit);
                     }
                 }
             }
         }
+    }
+
+    /// Whether no dealing of layers beats an even one: equal layers that divide, and ends that take
+    /// no longer than a layer. (A stage that gives up a layer for an end makes another one longer
+    /// by a layer.)
+    fn is_balanced(&self, variant: &Variant, pp: u64) -> bool {
+        let architecture = self.case.architecture;
+        let layer = variant.times[0].total();
+        architecture.kinds.len() == 1
+            && (architecture.layers.len() as u64).is_multiple_of(pp)
+            && variant.first.total().max(variant.last.total()) <= layer
+    }
+
+    /// Counts the plans of candidates whose bound rules them out.
+    fn prune_rest(&mut self, candidates: &[Candidate]) {
+        let layers = self.case.architecture.layers.len() as u64;
+        for candidate in candidates {
+            let inner = candidate.plan.tp * candidate.plan.cp;
+            let unit = least_multiple(candidate.plan.ep * candidate.plan.etp, inner);
+            for at in 0..self.space.pipeline.len() {
+                let pp = self.space.pipeline[at];
+                let exact = self.case.chips.is_multiple_of(inner * pp * unit);
+                if pp > layers || inner * pp * unit > self.case.chips {
+                    break;
+                }
+                if exact || !self.space.all_chips {
+                    self.result.pruned += self.pipelines_of(pp) * self.below;
+                }
+            }
+        }
+    }
+
+    /// Pipelines of a depth: schedules with their virtual stages and ways to deal layers.
+    fn pipelines_of(&mut self, pp: u64) -> u64 {
+        let at = pp as usize;
+        if self.counts.len() <= at {
+            self.counts.resize(at + 1, 0);
+        }
+        if self.counts[at] == 0 {
+            let layers = self.case.architecture.layers.len() as u64;
+            let schedules = self.space.schedules.iter();
+            let of = |schedule: &Schedule| -> usize {
+                let stages = self.virtual_stages(*schedule, pp, layers).into_iter();
+                stages
+                    .map(|vp| self.balances(*schedule, pp, vp).len())
+                    .sum()
+            };
+            self.counts[at] = schedules.map(of).sum::<usize>() as u64;
+        }
+        self.counts[at]
     }
 
     /// Numbers of virtual stages that a schedule may have.
@@ -321,11 +435,12 @@ impl Finder<'_> {
     }
 
     fn piped(&mut self, plan: Plan, table: &LayerTable, variant: &Variant, most: u64, unit: u64) {
-        let own;
         let slot = self.slot(&plan);
         let stages = if plan.balanced {
-            own = plan_stages(self.case, &plan, variant);
-            own
+            if self.balanced.len() as u64 != plan.pp {
+                deal_balanced(&self.runs, &plan, variant, &mut self.balanced);
+            }
+            std::mem::take(&mut self.balanced)
         } else {
             std::mem::take(&mut self.stages[slot])
         };
@@ -339,12 +454,17 @@ impl Finder<'_> {
             ranks: &ranks,
             slowest: ranks.iter().map(Times::total).fold(0.0, f64::max),
         };
-        if self.hopeless(&piped, most) {
+        let sequences = self.case.workload.global_batch.div_ceil(plan.micro_batch);
+        let fewest = sequences.div_ceil(most) as f64;
+        let slow = Seconds::new(piped.slowest * fewest) >= self.worst_kept();
+        if slow || self.hopeless(&piped, most) {
             self.result.pruned += self.below;
         } else {
             self.replicas(&piped, most, unit);
         }
-        if !plan.balanced {
+        if plan.balanced {
+            self.balanced = stages;
+        } else {
             self.stages[slot] = stages;
         }
         self.ranks = ranks;
@@ -484,6 +604,13 @@ impl Finder<'_> {
             self.result.pruned += self.below;
             return;
         }
+        let micro_batches = plan.micro_batches(case.workload.global_batch);
+        let pace = pace(&plan, micro_batches, piped.ranks, piped.stages);
+        let busy = Seconds::new(pace.times.total() * micro_batches as f64) + pace.bubble;
+        if busy >= self.worst_kept() {
+            self.result.pruned += self.below;
+            return;
+        }
         let overlap_dp = self.space.data_overlaps.contains(&true);
         let overlaps = self.space.data_overlaps.len() as u64;
         let mut shardings: &[Sharding] = &self.space.shardings;
@@ -492,6 +619,7 @@ impl Finder<'_> {
             self.result.pruned += left * overlaps;
             let found = self.shard(
                 piped,
+                &pace,
                 &Plan {
                     offload,
                     overlap_dp,
@@ -506,7 +634,13 @@ impl Finder<'_> {
     }
 
     /// The choices of sharding in rising order, up to the first that fits: its place.
-    fn shard(&mut self, piped: &Piped, plan: &Plan, shardings: &[Sharding]) -> Option<usize> {
+    fn shard(
+        &mut self,
+        piped: &Piped,
+        pace: &Pace,
+        plan: &Plan,
+        shardings: &[Sharding],
+    ) -> Option<usize> {
         let case = self.case;
         let overlaps = self.space.data_overlaps.len() as u64;
         if plan.offload.any() && plan.check_techniques(case).is_err() {
@@ -522,7 +656,7 @@ impl Finder<'_> {
                 self.remember_miss(plan, memory);
                 continue;
             }
-            self.time(piped, &plan, memory);
+            self.time(piped, pace, &plan, memory);
             // Sharding nothing costs an all-reduce, which may be slower or faster.
             if sharding != Sharding::None {
                 self.result.pruned += (shardings.len() - at - 1) as u64 * overlaps;
@@ -533,12 +667,10 @@ impl Finder<'_> {
     }
 
     /// Computes the time of a plan that fits, and keeps it where it is among the best.
-    fn time(&mut self, piped: &Piped, plan: &Plan, memory: MemoryTable) {
+    fn time(&mut self, piped: &Piped, pace: &Pace, plan: &Plan, memory: MemoryTable) {
         let case = self.case;
-        let micro_batches = plan.micro_batches(case.workload.global_batch);
-        let pace = pace(plan, micro_batches, piped.ranks, piped.stages);
-        let rest = rest(case, plan, piped.table, piped.variant, piped.stages, &pace);
-        if step_time(case, plan, &pace, &rest) < self.worst_kept() {
+        let rest = rest(case, plan, piped.table, piped.variant, piped.stages, pace);
+        if step_time(case, plan, pace, &rest) < self.worst_kept() {
             let parts = step_parts(case, plan, piped.table, piped.variant, piped.stages);
             self.keep(predict(case, plan, parts, memory));
         }

@@ -70,7 +70,7 @@ impl Space {
     /// Left out because another choice is never slower and never larger: exposed tensor- or
     /// data-parallel traffic, keeping gathered inputs, tensor parallelism without sequence
     /// parallelism, sharding nothing. Left out because no mainstream framework has them: ZB-H2,
-    /// splitting the vocabulary. Offload only where the chip's host link is known.
+    /// splitting the vocabulary. Without the host's memory.
     #[must_use]
     pub fn of(case: &Case) -> Self {
         let architecture = case.architecture;
@@ -78,19 +78,6 @@ impl Space {
         let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
         let experts = architecture.experts().unwrap_or(1);
         let layers = architecture.layers.len() as u64;
-        let offload = |activations, optimizer| Offload {
-            weights: false,
-            activations,
-            optimizer,
-        };
-        let mut offloads = vec![Offload::NONE];
-        if case.chip.host.is_some() {
-            offloads.extend([
-                offload(false, true),
-                offload(true, false),
-                offload(true, true),
-            ]);
-        }
         Self {
             tensor: powers_of_two(widest),
             context: powers_of_two((case.workload.sequence / LEAST_CONTEXT).max(1)),
@@ -123,9 +110,26 @@ impl Space {
                 Sharding::Parameters,
             ],
             data_overlaps: vec![true],
-            offloads,
+            offloads: vec![Offload::NONE],
             balanced: vec![false, true],
             all_chips: false,
         }
+    }
+
+    /// The same with optimizer state, activations or both in the host's memory.
+    #[must_use]
+    pub fn with_offload(mut self) -> Self {
+        let offload = |activations, optimizer| Offload {
+            weights: false,
+            activations,
+            optimizer,
+        };
+        self.offloads = vec![
+            Offload::NONE,
+            offload(false, true),
+            offload(true, false),
+            offload(true, true),
+        ];
+        self
     }
 }

@@ -56,81 +56,213 @@ pub(crate) fn stages(
     stages
 }
 
-/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, the
-/// embedding's time counted on the first and the head's on the last.
+/// Halvings of the range in which the time of the slowest balanced stage lies: to a thousandth of
+/// its width, which is a layer and the ends.
+const HALVINGS: u32 = 10;
+
+/// Neighbouring layers of one kind: (kind, how many); the kind is below `MAX_KINDS`.
+pub(crate) type Run = (usize, u32);
+
+/// The runs of a model that has at most `MAX_KINDS` kinds of layers.
+pub(crate) fn runs(layers: &[usize]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for &kind in layers {
+        match runs.last_mut() {
+            Some((last, count)) if *last == kind => *count += 1,
+            _ if kind < MAX_KINDS => runs.push((kind, 1)),
+            _ => {}
+        }
+    }
+    runs
+}
+
+/// Times of the layers that are dealt out, and of what lies before and behind them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Costs {
+    /// Of a layer by kind, and one over it.
+    pub layers: [f64; MAX_KINDS],
+    pub inverse: [f64; MAX_KINDS],
+    /// Of the embedding, on the first stage.
+    pub embedding: f64,
+    /// Of the vocabulary head, on the last.
+    pub head: f64,
+}
+
+/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, to a
+/// thousandth of a layer.
 ///
 /// The least time of the slowest stage is found by bisection: a time can be kept when filling the
 /// stages one after the other, each as far as the time allows, places all layers (the linear
 /// partition problem, for which filling greedily is optimal). Every stage holds at least one
 /// layer.
-pub(crate) fn balanced_stages(
-    layers: &[usize],
-    pp: u64,
-    cost: impl Fn(usize) -> f64,
-    embedding: f64,
-    head: f64,
-) -> Vec<Stage> {
-    let costs: Vec<f64> = layers.iter().map(|kind| cost(*kind)).collect();
-    let whole = costs.iter().sum::<f64>() + embedding + head;
-    let (mut low, mut high) = (0.0, whole);
-    for _ in 0..60 {
+pub(crate) fn balanced_stages(runs: &[Run], pp: u64, costs: &Costs, into: &mut Vec<Stage>) {
+    let mut whole = costs.embedding + costs.head;
+    let mut longest = 0.0_f64;
+    for (kind, count) in runs {
+        let cost = costs.layers[*kind];
+        whole += cost * f64::from(*count);
+        longest = longest.max(cost);
+    }
+    // Any stage as full as the mean and one layer more is enough.
+    let mean = whole / pp as f64;
+    let (mut low, mut high) = (mean, mean + longest + costs.embedding + costs.head);
+    for _ in 0..HALVINGS {
         let middle = 0.5 * (low + high);
-        if fill(&costs, pp as usize, middle, embedding, head).is_some() {
+        if fill(runs, pp, costs, middle, |_, _, _, _| ()) {
             high = middle;
         } else {
             low = middle;
         }
     }
-    let sizes = fill(&costs, pp as usize, high, embedding, head).unwrap_or_default();
-    let mut next = 0;
-    let mut stages = Vec::with_capacity(sizes.len());
-    for (index, size) in sizes.iter().enumerate() {
-        let mut stage = Stage {
-            first: index == 0,
-            last: index + 1 == sizes.len(),
-            ..Stage::default()
-        };
-        for &kind in layers.iter().skip(next).take(*size) {
-            if let Some(count) = stage.counts.get_mut(kind) {
-                *count += 1;
-            }
+    into.clear();
+    into.resize(pp as usize, Stage::default());
+    fill(runs, pp, costs, high, |stage, alike, kind, layers| {
+        for stage in into.iter_mut().skip(stage).take(alike) {
+            stage.counts[kind] += layers;
         }
-        next += size;
-        stages.push(stage);
+    });
+    if let Some(first) = into.first_mut() {
+        first.first = true;
     }
-    stages
+    if let Some(last) = into.last_mut() {
+        last.last = true;
+    }
 }
 
-/// Layers of each stage when none takes longer than a time; absent when they do not fit.
-fn fill(costs: &[f64], pp: usize, longest: f64, embedding: f64, head: f64) -> Option<Vec<usize>> {
-    let mut sizes = Vec::with_capacity(pp);
-    let mut next = 0;
-    for stage in 0..pp {
-        let after = pp - 1 - stage;
-        let mut time = if stage == 0 { embedding } else { 0.0 };
+/// Places layers on stages, none of which takes longer than a time; whether they all fit. `place`
+/// takes the first stage, how many stages like it follow, the kind and how many layers of it each
+/// gets.
+fn fill(
+    runs: &[Run],
+    pp: u64,
+    costs: &Costs,
+    longest: f64,
+    mut place: impl FnMut(usize, usize, usize, u32),
+) -> bool {
+    let stages = pp as u32;
+    let mut left: u32 = runs.iter().map(|(_, count)| count).sum();
+    let (mut run, mut used, mut stage) = (0, 0, 0);
+    while stage < stages {
+        let after = stages - 1 - stage;
+        let mut time = if stage == 0 { costs.embedding } else { 0.0 };
         if after == 0 {
-            time += head + costs[next..].iter().sum::<f64>();
-            sizes.push(costs.len() - next);
-            return (time <= longest && costs.len() > next).then_some(sizes);
+            time += costs.head;
         }
-        let mut size = 0;
-        while next + after < costs.len() && (time + costs[next] <= longest || size == 0) {
-            time += costs[next];
-            next += 1;
-            size += 1;
+        let before = left;
+        let mut alike = 1;
+        while run < runs.len() && left > after {
+            let (kind, count) = runs[run];
+            let room = (longest - time) * costs.inverse[kind];
+            let most = (count - used).min(left - after);
+            let mut take = most.min(room.max(0.0) as u32);
+            if take == 0 && left == before {
+                take = 1;
+            }
+            if take == 0 {
+                break;
+            }
+            if stage > 0 && after > 0 && left == before && take < most {
+                // Stages that take the same, while enough layers are left for those behind.
+                alike = ((count - used) / take).min(after).max(1);
+                while alike > 1 && left - alike * take < stages - stage - alike {
+                    alike -= 1;
+                }
+            }
+            time += costs.layers[kind] * f64::from(take);
+            place(stage as usize, alike as usize, kind, take);
+            used += take * alike;
+            left -= take * alike;
+            if used == count {
+                run += 1;
+                used = 0;
+            }
+            if take < most {
+                break;
+            }
         }
-        if size == 0 || time > longest {
-            return None;
+        // What rounding takes off is no reason to refuse.
+        if left == before || time > longest * (1.0 + 1e-9) {
+            return false;
         }
-        sizes.push(size);
+        stage += alike;
     }
-    None
+    left == 0
 }
 
 #[cfg(test)]
 mod tests {
-    use super::stages;
+    use super::{Costs, MAX_KINDS, Stage, balanced_stages, runs, stages};
     use crate::Placement;
+
+    fn slowest(stages: &[Stage], costs: &Costs) -> f64 {
+        let time = |stage: &Stage| -> f64 {
+            let layers = stage.counts.iter().zip(&costs.layers);
+            let layers: f64 = layers.map(|(count, cost)| f64::from(*count) * cost).sum();
+            let first = if stage.first { costs.embedding } else { 0.0 };
+            let last = if stage.last { costs.head } else { 0.0 };
+            layers + first + last
+        };
+        stages.iter().map(time).fold(0.0, f64::max)
+    }
+
+    /// Least time of the slowest stage by dynamic programming over all cuts.
+    fn least(layers: &[usize], pp: usize, costs: &Costs) -> f64 {
+        let all = layers.len();
+        let cost = |from: usize, to: usize| -> f64 {
+            layers[from..to]
+                .iter()
+                .map(|kind| costs.layers[*kind])
+                .sum()
+        };
+        let mut best = vec![f64::INFINITY; all + 1];
+        for (to, best) in best.iter_mut().enumerate().skip(1) {
+            let head = if pp == 1 { costs.head } else { 0.0 };
+            *best = costs.embedding + cost(0, to) + head;
+        }
+        for stage in 1..pp {
+            let head = if stage + 1 == pp { costs.head } else { 0.0 };
+            for to in (0..=all).rev() {
+                best[to] = (stage..to)
+                    .map(|from| best[from].max(cost(from, to) + head))
+                    .fold(f64::INFINITY, f64::min);
+            }
+        }
+        best[all]
+    }
+
+    #[test]
+    fn balanced_stages_are_as_fast_as_any() {
+        for (dense, mixed, pp, embedding, head) in [
+            (3, 58, 16, 0.1, 2.7),
+            (3, 58, 8, 0.0, 0.4),
+            (0, 126, 16, 0.2, 1.5),
+            (10, 0, 3, 0.0, 0.0),
+            (0, 94, 94, 0.3, 0.9),
+            (1, 7, 5, 3.0, 0.2),
+        ] {
+            let layers: Vec<usize> = (0..dense + mixed)
+                .map(|at| usize::from(at >= dense))
+                .collect();
+            let mut costs = Costs {
+                layers: [1.0; MAX_KINDS],
+                inverse: [1.0; MAX_KINDS],
+                embedding,
+                head,
+            };
+            (costs.layers[1], costs.inverse[1]) = (1.7, 1.0 / 1.7);
+            let mut found = Vec::new();
+            balanced_stages(&runs(&layers), pp, &costs, &mut found);
+            let placed: u32 = found.iter().map(Stage::layers).sum();
+            assert_eq!(placed as usize, layers.len());
+            let best = least(&layers, pp as usize, &costs);
+            let width = 1.7 + embedding + head;
+            let slack = slowest(&found, &costs) - best;
+            assert!(
+                (0.0..=width / 1000.0).contains(&(slack + 1e-12)),
+                "{pp}: {slack}"
+            );
+        }
+    }
 
     #[test]
     fn every_layer_lies_on_one_stage() {

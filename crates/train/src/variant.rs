@@ -54,8 +54,6 @@ impl Times {
 
 /// Costs of one choice of recomputation and overlap.
 pub(crate) struct Variant {
-    forward: Vec<Parts>,
-    backward: Vec<Parts>,
     /// Times by kind of layer.
     pub times: [Times; MAX_KINDS],
     /// Of the embedding and of the head.
@@ -72,8 +70,6 @@ impl LayerTable {
     pub(crate) fn variant(&self, plan: &Plan) -> Variant {
         let ends = &self.ends;
         let mut variant = Variant {
-            forward: Vec::with_capacity(self.layers.len()),
-            backward: Vec::with_capacity(self.layers.len()),
             times: [Times::default(); MAX_KINDS],
             first: Times::of(&ends.first.0, &ends.first.1, Seconds::ZERO),
             last: Times::of(&ends.last.0, &ends.last.1, ends.last_gradient),
@@ -83,8 +79,6 @@ impl LayerTable {
         for (kind, layer) in self.layers.iter().take(MAX_KINDS).enumerate() {
             let (forward, backward) = layer.passes(plan);
             variant.times[kind] = Times::of(&forward, &backward, layer.weight_gradient);
-            variant.forward.push(forward);
-            variant.backward.push(backward);
             variant.activations[kind] = layer.activations[plan.recompute as usize];
             variant.working_set = variant
                 .working_set
@@ -92,6 +86,22 @@ impl LayerTable {
         }
         variant
     }
+}
+
+/// Forward and backward of a stage for one micro-batch, by part; `head` is its share of the
+/// vocabulary head.
+pub(crate) fn stage_parts(table: &LayerTable, plan: &Plan, stage: &Stage, head: f64) -> Parts {
+    let mut parts = Parts::default();
+    for (layer, count) in table.layers.iter().zip(&stage.counts) {
+        if *count > 0 {
+            let (forward, backward) = layer.passes(plan);
+            parts += (forward + backward) * f64::from(*count);
+        }
+    }
+    if stage.first {
+        parts += table.ends.first.0 + table.ends.first.1;
+    }
+    parts + (table.ends.last.0 + table.ends.last.1) * head
 }
 
 impl LayerBase {
@@ -112,7 +122,7 @@ impl LayerBase {
         let compute = forward.sum_of(&COMPUTE) + backward.sum_of(&COMPUTE);
         let mut covering = self.add_tensor(plan, &mut forward, 1.0);
         covering += self.add_tensor(plan, &mut backward, 1.0 + full);
-        let (ahead, behind) = self.context;
+        let (ahead, behind) = self.context[plan.context as usize];
         covering += add_hidden(plan, ahead, &mut forward);
         covering += add_hidden(plan, behind + ahead * full, &mut backward);
         let traffic = (
@@ -121,7 +131,14 @@ impl LayerBase {
         );
         if plan.overlap_ep {
             let cover = (compute - covering).max(Seconds::ZERO);
-            add_overlapped_experts(traffic, cover, &mut forward, &mut backward);
+            let lost = |hidden: Seconds| {
+                if plan.schedule.pairs() {
+                    compute * (EXPERT_PROCESSORS / (1.0 - EXPERT_PROCESSORS))
+                } else {
+                    hidden * EXPERT_PROCESSORS
+                }
+            };
+            add_overlapped_experts(traffic, cover, lost, &mut forward, &mut backward);
         } else {
             forward.put(Part::ExpertParallel, traffic.0);
             backward.put(Part::ExpertParallel, traffic.1);
@@ -164,17 +181,20 @@ fn add_hidden(plan: &Plan, traffic: Seconds, pass: &mut Parts) -> Seconds {
 
 /// Expert traffic under the compute of another micro-batch: forward and backward of a pair of
 /// micro-batches run together (DeepSeek-V3 section 3.2.1), so that the traffic of both passes
-/// hides behind the compute of both; the compute loses the processors that the traffic takes.
+/// hides behind the compute of both. The compute loses the processors that the traffic takes: while
+/// it lasts, or in `DualPipe`, whose kernels are sized for the processors left to them (same
+/// section), throughout.
 fn add_overlapped_experts(
     traffic: (Seconds, Seconds),
     cover: Seconds,
+    lost: impl Fn(Seconds) -> Seconds,
     forward: &mut Parts,
     backward: &mut Parts,
 ) {
     let all = traffic.0 + traffic.1;
     let hidden = all.min(cover);
     let exposed = all - hidden;
-    let lost = hidden * EXPERT_PROCESSORS;
+    let lost = lost(hidden);
     let share = if all > Seconds::ZERO {
         traffic.0 / all
     } else {
@@ -185,22 +205,6 @@ fn add_overlapped_experts(
 }
 
 impl Variant {
-    /// Forward and backward of a stage for one micro-batch, by part; `head` is its share of the
-    /// vocabulary head.
-    pub(crate) fn stage_parts(&self, table: &LayerTable, stage: &Stage, head: f64) -> Parts {
-        let mut parts = Parts::default();
-        for (kind, (forward, backward)) in self.forward.iter().zip(&self.backward).enumerate() {
-            let count = f64::from(stage.counts[kind]);
-            if count > 0.0 {
-                parts += (*forward + *backward) * count;
-            }
-        }
-        if stage.first {
-            parts += table.ends.first.0 + table.ends.first.1;
-        }
-        parts + (table.ends.last.0 + table.ends.last.1) * head
-    }
-
     /// Times of a stage for one micro-batch.
     pub(crate) fn stage_times(&self, stage: &Stage, head: f64) -> Times {
         let mut sum = Times::default();

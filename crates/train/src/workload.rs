@@ -1,6 +1,6 @@
 //! What is trained, and on what.
 
-use chokepoint_chip::ChipSpec;
+use chokepoint_chip::{ChipSpec, KernelClass};
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_units::{NumberFormat, Seconds};
@@ -56,16 +56,50 @@ pub enum Scaling {
 }
 
 impl Scaling {
-    /// Bytes moved to cast one 16-bit element to a format, row-wise for one product and
-    /// column-wise for another: read two bytes in each pass, write two copies. Derived from the
-    /// kernels of Transformer Engine; a cast that runs inside the norm or activation before it
-    /// saves its read, which is not counted.
+    /// Bytes moved to cast one 16-bit element to a narrow format beyond the one pass that the
+    /// chip's product in that format holds: with current scaling a pass to find the largest value.
+    /// A second copy, column-wise for the weight gradient, is written too, but norms and activation
+    /// functions cast on their way and save the read. Derived from the kernels of Transformer
+    /// Engine.
     #[must_use]
-    pub const fn cast_bytes(self, format: NumberFormat) -> f64 {
-        let written = 2.0 * format.stored_bytes();
+    pub const fn cast_bytes(self) -> f64 {
         match self {
-            Self::Delayed | Self::Block => 2.0 + written,
-            Self::Current => 4.0 + written,
+            Self::Delayed | Self::Block => 0.0,
+            Self::Current => 2.0,
+        }
+    }
+}
+
+/// Shares of a chip's sustained rate by class of kernels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct KernelRates {
+    /// Plain matrix multiplication.
+    pub gemm: f64,
+    /// Grouped matrix multiplication.
+    pub grouped: f64,
+    /// Attention.
+    pub attention: f64,
+    /// Elementwise work.
+    pub elementwise: f64,
+}
+
+impl KernelRates {
+    /// What the chip's calibration states.
+    pub const CALIBRATED: Self = Self {
+        gemm: 1.0,
+        grouped: 1.0,
+        attention: 1.0,
+        elementwise: 1.0,
+    };
+
+    /// Of a class of kernels.
+    #[must_use]
+    pub const fn of(&self, class: KernelClass) -> f64 {
+        match class {
+            KernelClass::Gemm => self.gemm,
+            KernelClass::GroupedGemm => self.grouped,
+            KernelClass::Prefill | KernelClass::Decode => self.attention,
+            KernelClass::Stream => self.elementwise,
         }
     }
 }
@@ -78,10 +112,12 @@ pub struct Software {
     /// Host time to start the kernels of one operator; zero when whole steps are replayed as
     /// graphs.
     pub launch: Seconds,
-    /// Share of the chip's sustained rate that kernels of this release reach.
-    pub rate: f64,
-    /// Relative half-width (80%) of it.
+    /// What kernels of this release reach of the chip's sustained rate.
+    pub rates: KernelRates,
+    /// Relative half-width (80%) of them.
     pub rate_spread: f64,
+    /// Host time to start the kernels of one routed expert on a chip, forward and backward.
+    pub expert_launch: Seconds,
 }
 
 impl Software {
@@ -89,8 +125,9 @@ impl Software {
     pub const CURRENT: Self = Self {
         fused_attention: true,
         launch: Seconds::ZERO,
-        rate: 1.0,
+        rates: KernelRates::CALIBRATED,
         rate_spread: 0.0,
+        expert_launch: Seconds::ZERO,
     };
 }
 

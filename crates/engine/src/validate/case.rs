@@ -1,13 +1,13 @@
 //! From a row to a case and a plan: what it says, and what is assumed or searched where it says
 //! nothing.
 
-use chokepoint_catalog::{Catalog, Framework};
-use chokepoint_chip::{ChipScale, ChipSpec};
+use chokepoint_catalog::{Catalog, Framework, Rate};
+use chokepoint_chip::{ChipSpec, Sustained};
 use chokepoint_fabric::{Fabric, FabricScale};
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
-    Case, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space, TensorExchange,
-    TensorOverlap, Trained, Workload, measure, search_in,
+    Case, KernelRates, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space,
+    TensorExchange, TensorOverlap, Trained, Workload, measure, search_in,
 };
 use chokepoint_units::{Bandwidth, NumberFormat, Seconds};
 
@@ -15,6 +15,11 @@ use super::architecture::architecture;
 use super::assumed::Assumed;
 use super::row::Row;
 use crate::resolve::system_parts;
+
+/// Load of the busiest expert rank over the mean where a row does not say that tokens were forced
+/// to balance: the middle of the 1.1 to 1.5 that practitioners see (`peers_training.md` section
+/// 4.5, grade C) is 1.3; routers that balance without force lie at its lower end.
+const UNFORCED_IMBALANCE: f64 = 1.2;
 
 /// Everything that a prediction of a row needs.
 pub(super) struct Setup {
@@ -40,6 +45,7 @@ pub(super) struct Open {
     pub layout: bool,
     pub micro_batch: bool,
     pub recompute: bool,
+    pub virtual_stages: bool,
 }
 
 impl Setup {
@@ -68,8 +74,8 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     let architecture = architecture(row, &mut assumed)?;
     let chips = row.count("n_chips").ok_or("n_chips is not given")?;
     let workload = workload(row, &mut assumed)?;
-    let software = software(framework, architecture.experts().is_some());
     let curves = parts.chip.calibration.curve.clone();
+    let software = software(framework, &curves);
     let (plan, open) = plan(
         row,
         &architecture,
@@ -152,26 +158,34 @@ fn framework<'a>(catalog: &'a Catalog, row: &Row, assumed: &mut Assumed) -> Opti
     found.or_else(|| catalog.framework("megatron-lm").ok())
 }
 
-fn software(framework: Option<&Framework>, mixture: bool) -> Software {
+fn software(framework: Option<&Framework>, curves: &str) -> Software {
     framework.map_or(Software::CURRENT, |known| {
-        let rate = match (&known.expert_rate, mixture) {
-            (Some(rate), true) => rate,
-            _ => &known.rate,
-        };
+        let rate = |rate: &Rate| rate.on(curves).value;
         Software {
             fused_attention: known.fused_attention,
             launch: known.launch.value,
-            rate: rate.value,
-            rate_spread: rate.ratio_spread(),
+            rates: KernelRates {
+                gemm: rate(&known.rates.gemm),
+                grouped: rate(&known.rates.grouped),
+                attention: rate(&known.rates.attention),
+                elementwise: rate(&known.rates.elementwise),
+            },
+            rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            expert_launch: known.expert_launch.value,
         }
     })
 }
 
 fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
-    let sequence = row.count("seq_len").unwrap_or_else(|| {
-        assumed.taken("seq_len", 4096);
-        4096
-    });
+    let sequence = match row.count("seq_len") {
+        Some(sequence) => sequence,
+        // Operations of a second hardly depend on it; tokens of a second and steps do.
+        None if row.text_or_blank("primary_metric").contains("tflops") => {
+            assumed.taken("seq_len", 4096);
+            4096
+        }
+        None => return Err("seq_len is not given".to_owned()),
+    };
     let batch = row.count("gbs").ok_or("gbs is not given")?;
     let format = match row.lower("precision").as_str() {
         "bf16" => NumberFormat::Bf16,
@@ -207,10 +221,17 @@ fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
     } else {
         Trained::All
     };
+    let imbalance = if row.count("n_experts").is_some() && row.text("moe_balance").is_none() {
+        assumed.taken("expert imbalance", UNFORCED_IMBALANCE);
+        UNFORCED_IMBALANCE
+    } else {
+        1.0
+    };
     Ok(Workload {
         gradients,
         scaling,
         trained,
+        imbalance,
         ..Workload::pretraining(
             sequence,
             batch,
@@ -233,6 +254,9 @@ fn plan(
         layout: row.count("tp").is_none() || row.count("pp").is_none(),
         micro_batch: row.count("mbs").is_none(),
         recompute: row.text("recompute").is_none(),
+        virtual_stages: row.count("vp").is_none()
+            && row.count("pp").is_some_and(|pp| pp > 1)
+            && framework.is_some_and(|known| known.interleaves),
     };
     let (tp, pp) = (row.count("tp").unwrap_or(1), row.count("pp").unwrap_or(1));
     let mut or_one = |column: &'static str| {
@@ -244,7 +268,11 @@ fn plan(
         })
     };
     let cp = or_one("cp");
-    let vp = if pp > 1 { or_one("vp") } else { 1 };
+    let vp = if pp > 1 && !open.virtual_stages {
+        or_one("vp")
+    } else {
+        1
+    };
     let mixture = architecture.experts().is_some();
     let ep = if mixture { or_one("ep") } else { 1 };
     let etp = if mixture && tp > 1 {
@@ -268,11 +296,15 @@ fn plan(
     let overlapped = if options.contains("no tp") || options.contains("vanilla") {
         false
     } else {
-        options.contains("async") || options.contains("mc2") || on(|known| known.overlap_tp)
+        options.contains("async") || on(|known| known.overlap_tp)
     };
     let recompute = match row.lower("recompute").as_str() {
         "" | "none" => Recompute::None,
         text if text.starts_with("full") => Recompute::Full,
+        _ if row.lower("framework").contains("torchtitan") => {
+            assumed.note("selective recomputation by operation, taken as that of modules");
+            Recompute::Modules
+        }
         _ => Recompute::Selective,
     };
     let plan = Plan {
@@ -303,7 +335,7 @@ fn plan(
     };
     let pairs = plan.schedule.pairs();
     let many = plan.micro_batches(workload.global_batch) >= 2;
-    let hides = ep > 1 && many && recompute != Recompute::Full && (pp == 1 || vp > 1 || pairs);
+    let hides = ep > 1 && many && recompute != Recompute::Full && (vp > 1 || pairs);
     let overlap_ep = hides && (pairs || on(|known| known.overlap_ep));
     (Plan { overlap_ep, ..plan }, open)
 }
@@ -349,10 +381,11 @@ pub(super) fn predict(setup: &mut Setup) -> Result<Prediction, String> {
     let mut fastest: Option<Prediction> = None;
     let mut said: Result<Prediction, String> = Err(String::new());
     for micro_batch in micro_batches(setup, &plan) {
-        for recompute in recomputes(setup, &plan) {
+        for (recompute, vp) in rest_of(setup, &plan) {
             let plan = Plan {
                 micro_batch,
                 recompute,
+                vp,
                 overlap_ep: plan.overlap_ep && recompute != Recompute::Full,
                 ..plan
             };
@@ -394,13 +427,21 @@ fn micro_batches(setup: &Setup, plan: &Plan) -> Vec<u64> {
         .collect()
 }
 
-/// Least first: blank is taken as the least that fits.
-fn recomputes(setup: &Setup, plan: &Plan) -> Vec<Recompute> {
-    if setup.open.recompute {
+/// Recomputation, least first, and virtual stages.
+fn rest_of(setup: &Setup, plan: &Plan) -> Vec<(Recompute, u64)> {
+    let recompute = if setup.open.recompute {
         Recompute::ALL.to_vec()
     } else {
         vec![plan.recompute]
-    }
+    };
+    let chunks = (setup.architecture.layers.len() as u64 + 2) / plan.pp;
+    let stages = if setup.open.virtual_stages {
+        (1..=chunks.min(12)).collect()
+    } else {
+        vec![plan.vp]
+    };
+    let both = |recompute: Recompute| stages.iter().map(move |vp| (recompute, *vp));
+    recompute.into_iter().flat_map(both).collect()
 }
 
 /// Searches the degrees that a row leaves blank.
@@ -424,10 +465,15 @@ fn search_layout(setup: &mut Setup, plan: Plan) -> Result<Prediction, String> {
     Ok(found)
 }
 
-/// The same chip with the sustained rate of other chips.
-pub(super) fn with_sustained(setup: &Setup, sustained: f64) -> ChipSpec {
-    let mut chip = setup.chip.scaled(ChipScale::default());
-    chip.sustained = sustained;
+/// The same chip with the sustained share of other chips.
+pub(super) fn with_sustained(setup: &Setup, share: f64) -> ChipSpec {
+    let mut chip = setup.chip.clone();
+    for sustained in chip.sustained.values_mut() {
+        *sustained = Sustained {
+            share,
+            ..*sustained
+        };
+    }
     chip
 }
 

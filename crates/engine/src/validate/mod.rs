@@ -12,9 +12,8 @@ mod row;
 mod summary;
 mod table;
 
-use std::collections::BTreeMap;
-
 use chokepoint_diag::Diagnostic;
+use chokepoint_units::NumberFormat;
 
 pub use summary::{Errors, SummaryRow};
 pub use table::TrainingTable;
@@ -177,7 +176,7 @@ fn complete(row: &Row) -> bool {
 fn compare(row: &Row, data: &Data, setup: &mut Setup) -> Result<RowPrediction, String> {
     let measured = measured(row).ok_or("no step time or throughput is given")?;
     let found = predict(setup)?;
-    let others = sustained_of_others(data, &setup.curves);
+    let others = sustained_of_others(data, &setup.curves, found.plan.format);
     let without = step_on(setup, &with_sustained(setup, others), &found.plan);
     let case = setup.case();
     let predicted = measured.metric.of(&case, found.step);
@@ -227,14 +226,18 @@ fn measured_memory(row: &Row) -> Option<f64> {
     row.number("mem_gb").map(|size| size * unit)
 }
 
-/// Median sustained rate of all measured chips but one.
-fn sustained_of_others(data: &Data, curves: &str) -> f64 {
-    let others: BTreeMap<&String, f64> = data
+/// Median over all measured chips but one of the share sustained in a format.
+fn sustained_of_others(data: &Data, curves: &str, format: NumberFormat) -> f64 {
+    let others = data
         .catalog
         .calibrations
         .iter()
-        .filter(|(id, _)| *id != curves)
-        .map(|(id, entry)| (id, entry.value.sustained.value))
-        .collect();
-    summary::quantile(others.into_values().collect(), 0.5)
+        .filter(|(id, _)| *id != curves);
+    let shares = others.filter_map(|(_, entry)| Some(entry.value.sustained.get(&format)?.value));
+    let shares: Vec<f64> = shares.collect();
+    if shares.is_empty() {
+        1.0
+    } else {
+        summary::quantile(shares, 0.5)
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_diag::{Code, Diagnostic, nearest};
 
 /// Columns that the program reads. Others may be there; they are left alone.
-const COLUMNS: [&str; 54] = [
+const COLUMNS: [&str; 55] = [
     "row_id",
     "source_id",
     "chip",
@@ -45,6 +45,7 @@ const COLUMNS: [&str; 54] = [
     "precision",
     "precision_detail",
     "recompute",
+    "moe_balance",
     "overlap_opts",
     "framework",
     "framework_version",

@@ -302,17 +302,23 @@ impl Schedule {
     /// Never more than all micro-batches.
     #[must_use]
     pub fn in_flight(self, pp: u64, vp: u64, rank: u64, micro_batches: u64) -> f64 {
+        let (last, step) = self.in_flight_line(pp, vp);
+        let behind = pp.saturating_sub(rank.saturating_add(1)) as f64;
+        (last + step * behind).min(micro_batches as f64)
+    }
+
+    /// The same of the last rank, and how much more each rank before it holds, however many
+    /// micro-batches there are.
+    pub(crate) fn in_flight_line(self, pp: u64, vp: u64) -> (f64, f64) {
         let (p, v) = (pp as f64, vp as f64);
-        let behind = pp.saturating_sub(rank + 1) as f64;
-        let held = match self {
-            Self::OneForwardOneBackward if vp > 1 => ((v - 1.0) * p + 2.0 * behind + 1.0) / v,
-            Self::OneForwardOneBackward => behind + 1.0,
-            Self::ZeroBubbleH1 | Self::ZeroBubbleV => p,
-            Self::ZeroBubbleH2 => 2.0 * p - 1.0,
-            Self::DualPipe => p + 1.0,
-            Self::DualPipeV => p + 0.5,
-        };
-        held.min(micro_batches as f64)
+        match self {
+            Self::OneForwardOneBackward if vp > 1 => (((v - 1.0) * p + 1.0) / v, 2.0 / v),
+            Self::OneForwardOneBackward => (1.0, 1.0),
+            Self::ZeroBubbleH1 | Self::ZeroBubbleV => (p, 0.0),
+            Self::ZeroBubbleH2 => (2.0 * p - 1.0, 0.0),
+            Self::DualPipe => (p + 1.0, 0.0),
+            Self::DualPipeV => (p + 0.5, 0.0),
+        }
     }
 }
 

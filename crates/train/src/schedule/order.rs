@@ -231,8 +231,8 @@ impl Row<'_> {
 
     /// `DualPipe` and `DualPipeV`: stream 0 comes from the near end of the pipeline, stream 1 from
     /// the far end; `depth` ranks lie between the near end and the middle and the rank is `place`
-    /// of them away from it (DeepSeek-V3 figure 5 and the DualPipe README's schedule, phase by
-    /// phase).
+    /// of them away from it. The phases of DeepSeek-V3 figure 5; their lengths are those of the
+    /// reference implementation (`deepseek-ai/DualPipe`).
     fn bidirectional(&mut self, depth: u32, place: u32, micro_batches: u32) {
         let (outer, inner) = (depth - place - 1, place + 1);
         for _ in 0..2 * outer {
