@@ -1,21 +1,26 @@
 //! What a training framework of the catalogue means for a prediction.
 
-use chokepoint_catalog::Framework;
-use chokepoint_train::{Plan, Sharding, Software, Space, TensorExchange, TensorOverlap};
+use chokepoint_catalog::{Framework, Rate};
+use chokepoint_train::{
+    KernelRates, Plan, Sharding, Software, Space, TensorExchange, TensorOverlap,
+};
 
-/// The training software; current kernels where no framework is named. `mixture` says whether the
-/// model has routed experts.
-pub(crate) fn software(framework: Option<&Framework>, mixture: bool) -> Software {
+/// The training software on the chips of a calibration; current kernels where no framework is
+/// named.
+pub(crate) fn software(framework: Option<&Framework>, curves: &str) -> Software {
     framework.map_or(Software::CURRENT, |known| {
-        let rate = match (&known.expert_rate, mixture) {
-            (Some(rate), true) => rate,
-            _ => &known.rate,
-        };
+        let rate = |rate: &Rate| rate.on(curves).value;
         Software {
             fused_attention: known.fused_attention,
             launch: known.launch.value,
-            rate: rate.value,
-            rate_spread: rate.ratio_spread(),
+            rates: KernelRates {
+                gemm: rate(&known.rates.gemm),
+                grouped: rate(&known.rates.grouped),
+                attention: rate(&known.rates.attention),
+                elementwise: rate(&known.rates.elementwise),
+            },
+            rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            expert_launch: known.expert_launch.value,
         }
     })
 }

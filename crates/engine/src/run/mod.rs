@@ -40,7 +40,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
     let prices = data.catalog.price_book(&request.prices)?;
     let framework = framework(request, data)?;
     let experience = failures::experience(request, &parts, &data.catalog)?;
-    let software = software(framework, architecture.experts().is_some());
+    let software = software(framework, &parts.chip.calibration.curve);
     let workload = Workload::pretraining(
         request.sequence,
         request.batch,
