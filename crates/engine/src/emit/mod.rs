@@ -64,6 +64,12 @@ impl Target {
         }
     }
 
+    /// What the framework lacks, as a diagnostic.
+    pub(crate) fn refusal(self, lacks: &Lacks) -> Diagnostic {
+        let message = format!("{} has no {}", self.name(), lacks.what);
+        Diagnostic::new(Code::Value, message).help(lacks.instead)
+    }
+
     /// What the framework lacks of a plan.
     pub(crate) fn lacks(
         self,
@@ -97,8 +103,7 @@ impl Target {
 pub fn emit(target: Target, job: &Job) -> Result<String, Diagnostic> {
     let plan = &job.chunks.plan;
     if let Some(lacks) = target.lacks(job.architecture, job.workload, plan) {
-        let message = format!("{} has no {}", target.name(), lacks.what);
-        return Err(Diagnostic::new(Code::Value, message).help(lacks.instead));
+        return Err(target.refusal(&lacks));
     }
     Ok(match target {
         Target::Megatron => megatron::arguments(job),

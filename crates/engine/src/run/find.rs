@@ -58,6 +58,11 @@ impl Choice {
         }
         let mut spaces = Vec::new();
         if let Some(target) = request.target {
+            // What is lacking of the simplest plan is lacking of all.
+            let one = Plan::one(case.chip.best_format(&case.workload.formats));
+            if let Some(lacks) = target.lacks(case.architecture, case.workload, &one) {
+                return Err(target.refusal(&lacks));
+            }
             target.restrict(case.architecture, &mut space);
             // What hides expert traffic may need more than a framework has.
             if space.expert_overlaps.contains(&true) && case.architecture.experts().is_some() {
