@@ -30,6 +30,9 @@ pub struct Framework {
     pub fused_attention: bool,
     /// Tensor parallelism splits the sequence too, unless a run says otherwise.
     pub sequence_parallel: bool,
+    /// Without sequence parallelism, pipeline boundaries are passed in parts and gathered on
+    /// arrival.
+    pub scattered_transfers: bool,
     /// Tensor-parallel traffic runs under multiplications.
     pub overlap_tp: bool,
     /// Expert traffic runs under another micro-batch.
@@ -45,6 +48,9 @@ pub struct Framework {
     pub launch: Figure<Seconds>,
     /// What its kernels reach of the chip's sustained rate, by class.
     pub rates: Rates,
+    /// Host time of a layer and micro-batch, forward and backward, that nothing hides because the
+    /// host waits for the chip in every layer.
+    pub layer_wait: Figure<Seconds>,
     /// Host time to start the kernels of one routed expert on a chip, forward and backward, where
     /// experts are cast and multiplied one after the other; zero where they are started together.
     pub expert_launch: Figure<Seconds>,
@@ -126,6 +132,7 @@ impl Framework {
     pub fn figures(&self) -> Vec<FigureRow> {
         let mut rows = vec![
             self.launch.row("launch"),
+            self.layer_wait.row("layer_wait"),
             self.expert_launch.row("expert_launch"),
         ];
         for (field, rate) in self.rates.each() {

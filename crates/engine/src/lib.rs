@@ -34,7 +34,8 @@ pub use run::{
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use validate::{
-    Errors, RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, validate_training,
+    Errors, RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
+    validate_training,
 };
 
 pub use chokepoint_catalog as catalog;

@@ -50,6 +50,8 @@ pub(crate) struct LayerBase {
     pub context: [(Seconds, Seconds); ContextExchange::ALL.len()],
     /// Host time to start the kernels: (forward, backward).
     pub launch: (Seconds, Seconds),
+    /// Host time that nothing hides: (forward, backward).
+    pub wait: (Seconds, Seconds),
     /// Kept of one micro-batch, by recomputation.
     pub activations: [Bytes; Recompute::ALL.len()],
 }
@@ -252,6 +254,7 @@ impl Spread<'_> {
             }
             FeedForward::Dense { .. } => Seconds::ZERO,
         };
+        let wait = self.case.software.layer_wait;
         // Backward starts two products for each of forward.
         let launch = (
             forward.launch + mixture / 3.0,
@@ -292,6 +295,7 @@ impl Spread<'_> {
             expert_backward,
             context,
             launch,
+            wait: (wait / 3.0, wait * (2.0 / 3.0)),
             activations: policies.each_ref().map(kept),
         }
     }

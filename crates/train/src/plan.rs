@@ -83,7 +83,7 @@ pub enum PlanError {
     TooFewLayers,
     /// The sequence is not a multiple of context x tensor parallelism, which split it.
     Sequence,
-    /// Expert traffic has no other micro-batch to run under, or the whole layer is recomputed.
+    /// Expert traffic has no other micro-batch to run under ([`Plan::check`]).
     Overlap,
     /// The schedule does not go with the pipeline.
     Schedule(ScheduleError),
@@ -111,7 +111,8 @@ impl fmt::Display for PlanError {
             Self::TooFewLayers => "pp x vp exceeds the layers",
             Self::Sequence => "cp x tp does not divide the sequence",
             Self::Overlap => {
-                "overlap_ep needs at least two micro-batches, and no full recomputation"
+                "overlap of expert traffic needs at least two micro-batches, no full \
+                 recomputation, and in a pipeline virtual stages or dualpipe"
             }
             Self::Schedule(error) => return error.fmt(f),
             Self::Shard => "shard does not divide cp x dp",
@@ -223,7 +224,7 @@ impl Plan {
             return Err(PlanError::TooFewLayers);
         }
         let micro_batches = self.micro_batches(case.workload.global_batch);
-        if self.overlap_ep && (micro_batches < 2 || self.recompute == Recompute::Full) {
+        if self.overlap_ep && (micro_batches < 2 || !self.can_overlap_experts()) {
             return Err(PlanError::Overlap);
         }
         self.check_techniques(case)?;
@@ -263,6 +264,14 @@ impl Plan {
             return Err(PlanError::Sequence);
         }
         Ok(())
+    }
+
+    /// Whether expert traffic can run under another micro-batch: the layer is not recomputed whole,
+    /// and the pipeline interleaves or pairs micro-batches, or there is none (Megatron-LM
+    /// `overlap-moe-expert-parallel-comm`).
+    pub(crate) const fn can_overlap_experts(&self) -> bool {
+        let pairs = self.pp == 1 || self.vp > 1 || self.schedule.pairs();
+        pairs && !matches!(self.recompute, Recompute::Full)
     }
 
     pub(crate) fn check_techniques(&self, case: &Case) -> Result<(), PlanError> {

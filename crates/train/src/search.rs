@@ -6,11 +6,11 @@
 //! (collectives without a part-filled one). Counts between these differ by some millionths of a
 //! step and are not tried.
 
-use chokepoint_units::Seconds;
+use chokepoint_units::{Bytes, Seconds};
 
 use crate::evaluate::{deal_balanced, predict, rest, step_parts, step_time};
 use crate::layer::{LayerTable, layer_table, layer_table_with_ends};
-use crate::memory::{MemoryTable, memory};
+use crate::memory::{MemoryTable, memory, usable};
 use crate::pipeline::{Pace, pace, rank_times};
 use crate::stage::{MAX_KINDS, Run, Stage, runs};
 use crate::variant::{Times, Variant};
@@ -181,6 +181,8 @@ struct Candidate {
     variant: Variant,
     /// All layers for one micro-batch.
     whole: Seconds,
+    /// What all layers keep of one micro-batch.
+    kept: Bytes,
     /// Lower bound of the step time: all micro-batches through all layers, spread evenly over all
     /// chips.
     least_step: Seconds,
@@ -223,6 +225,7 @@ fn candidates(
                 found.push(Candidate {
                     table,
                     plan,
+                    kept: variant.kept(&layers),
                     variant,
                     whole,
                     least_step: whole * spread,
@@ -335,6 +338,10 @@ impl Finder<'_> {
                 self.result.pruned += self.pipelines_of(pp) * self.below;
                 continue;
             }
+            if self.cannot_hold(candidate, pp, fewest) {
+                self.result.pruned += self.pipelines_of(pp) * self.below;
+                continue;
+            }
             let plan = Plan {
                 pp,
                 ..candidate.plan
@@ -345,21 +352,42 @@ impl Finder<'_> {
                     for balanced in self.balances(schedule, pp, vp) {
                         // DualPipe's pairs hide expert traffic or serve for nothing.
                         let idle = schedule.pairs() && !plan.overlap_ep;
-                        if idle || balanced && self.is_balanced(&candidate.variant, pp) {
-                            self.result.pruned += self.below;
-                            continue;
-                        }
                         let plan = Plan {
                             schedule,
                             vp,
                             balanced,
                             ..plan
                         };
+                        let refused = plan.overlap_ep && !plan.can_overlap_experts();
+                        if idle || refused || balanced && self.is_balanced(&candidate.variant, pp) {
+                            self.result.pruned += self.below;
+                            continue;
+                        }
                         self.piped(plan, table, &candidate.variant, most, unit);
                     }
                 }
             }
         }
+    }
+
+    /// Whether the activations alone fill more than the memory, however layers are dealt.
+    ///
+    /// Rank r of p holds at least min(p - r, m) micro-batches of its layers (1F1B; other schedules
+    /// hold as many or more on the rank that they spare most). Of all ways to deal out what a
+    /// micro-batch keeps, K, the fullest rank is emptiest where all hold the same: K / sum of
+    /// 1 / min(p - r, m).
+    fn cannot_hold(&self, candidate: &Candidate, pp: u64, micro_batches: f64) -> bool {
+        if self
+            .space
+            .offloads
+            .iter()
+            .any(|offload| offload.activations)
+        {
+            return false;
+        }
+        let holds = |behind: u64| 1.0 / (behind as f64).min(micro_batches);
+        let shares: f64 = (1..=pp).map(holds).sum();
+        candidate.kept * (1.0 / shares) > usable(self.case.chip)
     }
 
     /// Whether no dealing of layers beats an even one: equal layers that divide, and ends that take

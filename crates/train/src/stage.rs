@@ -163,10 +163,11 @@ fn fill(
             }
             if stage > 0 && after > 0 && left == before && take < most {
                 // Stages that take the same, while enough layers are left for those behind.
-                alike = ((count - used) / take).min(after).max(1);
-                while alike > 1 && left - alike * take < stages - stage - alike {
-                    alike -= 1;
+                alike = ((count - used) / take).min(after);
+                if take > 1 {
+                    alike = alike.min(left.saturating_sub(stages - stage) / (take - 1));
                 }
+                alike = alike.max(1);
             }
             time += costs.layers[kind] * f64::from(take);
             place(stage as usize, alike as usize, kind, take);

@@ -144,9 +144,13 @@ impl LayerBase {
             backward.put(Part::ExpertParallel, traffic.1);
         }
         let launch = (self.launch.0, self.launch.1 + self.launch.0 * full);
-        for (pass, launch) in [(&mut forward, launch.0), (&mut backward, launch.1)] {
+        let passes = [
+            (&mut forward, launch.0, self.wait.0),
+            (&mut backward, launch.1, self.wait.1),
+        ];
+        for (pass, launch, wait) in passes {
             let gap = (launch - pass.total()).max(Seconds::ZERO);
-            pass.put(Part::HostGap, gap);
+            pass.put(Part::HostGap, gap + wait);
         }
         (forward, backward)
     }
@@ -220,6 +224,14 @@ impl Variant {
             sum.add(&self.last, head);
         }
         sum
+    }
+
+    /// What some layers of each kind keep of one micro-batch.
+    pub(crate) fn kept(&self, counts: &[u32; MAX_KINDS]) -> Bytes {
+        let layers = counts.iter().zip(&self.activations);
+        layers
+            .map(|(count, layer)| *layer * f64::from(*count))
+            .fold(Bytes::ZERO, |sum, kept| sum + kept)
     }
 
     /// Forward and backward of the whole model for one micro-batch; `counts` layers of each kind.

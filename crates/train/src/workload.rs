@@ -116,6 +116,9 @@ pub struct Software {
     pub rates: KernelRates,
     /// Relative half-width (80%) of them.
     pub rate_spread: f64,
+    /// Host time of a layer and micro-batch, forward and backward, that nothing hides because the
+    /// host waits for the chip in every layer.
+    pub layer_wait: Seconds,
     /// Host time to start the kernels of one routed expert on a chip, forward and backward.
     pub expert_launch: Seconds,
 }
@@ -127,6 +130,7 @@ impl Software {
         launch: Seconds::ZERO,
         rates: KernelRates::CALIBRATED,
         rate_spread: 0.0,
+        layer_wait: Seconds::ZERO,
         expert_launch: Seconds::ZERO,
     };
 }

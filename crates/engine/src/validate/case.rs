@@ -171,6 +171,7 @@ fn software(framework: Option<&Framework>, curves: &str) -> Software {
                 elementwise: rate(&known.rates.elementwise),
             },
             rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            layer_wait: known.layer_wait.value,
             expert_launch: known.expert_launch.value,
         }
     })
@@ -291,7 +292,8 @@ fn plan(
         "yes" => TensorExchange::Sequence,
         "no" => TensorExchange::ScatteredTransfers,
         _ if on(|known| known.sequence_parallel) => TensorExchange::Sequence,
-        _ => TensorExchange::ScatteredTransfers,
+        _ if on(|known| known.scattered_transfers) => TensorExchange::ScatteredTransfers,
+        _ => TensorExchange::AllReduce,
     };
     let overlapped = if options.contains("no tp") || options.contains("vanilla") {
         false

@@ -15,7 +15,7 @@ mod table;
 use chokepoint_diag::Diagnostic;
 use chokepoint_units::NumberFormat;
 
-pub use summary::{Errors, SummaryRow};
+pub use summary::{Errors, SummaryRow, group_summary};
 pub use table::TrainingTable;
 
 use crate::Data;
@@ -98,6 +98,12 @@ impl RowPrediction {
     #[must_use]
     pub fn covers(&self) -> bool {
         (self.low..=self.high).contains(&self.measured)
+    }
+
+    /// Predicted and measured time of a step, seconds; the measured one follows from the metric.
+    #[must_use]
+    pub const fn steps(&self) -> (f64, f64) {
+        (self.step, self.measured_step)
     }
 
     /// Predicted over measured memory, less one.

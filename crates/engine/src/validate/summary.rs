@@ -46,6 +46,12 @@ pub struct SummaryRow {
     pub memory: Option<(usize, Errors)>,
 }
 
+/// The summary of some rows; `all` gives the constants of the baseline.
+#[must_use]
+pub fn group_summary(group: &str, rows: &[&ValidationRow], all: &[ValidationRow]) -> SummaryRow {
+    summary(group.to_owned(), rows, &constants(all))
+}
+
 /// Summaries of all rows and of those of each source, chip, precision and class.
 pub(super) fn summaries(rows: &[ValidationRow]) -> Vec<SummaryRow> {
     let constants = constants(rows);
