@@ -20,6 +20,7 @@ pub(crate) fn software(framework: Option<&Framework>, curves: &str) -> Software 
                 elementwise: rate(&known.rates.elementwise),
             },
             rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            layer_wait: known.layer_wait.value,
             expert_launch: known.expert_launch.value,
         }
     })
