@@ -162,7 +162,6 @@ fn what_a_framework_lacks_is_refused() {
             "pp=8 ep=32 dualpipe overlap=ep",
             "dualpipe",
         ),
-        (Target::Megatron, "pp=8 ep=32 overlap=ep", "virtual stages"),
         (
             Target::Megatron,
             "tp=2 pp=8 ep=32 tensor=sequence-kept",

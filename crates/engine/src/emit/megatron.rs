@@ -42,12 +42,6 @@ pub(super) fn lacks(architecture: &Architecture, plan: &Plan) -> Option<Lacks> {
             "write tensor=sequence",
         ));
     }
-    if plan.overlap_ep && plan.pp > 1 && plan.vp == 1 {
-        return Some(Lacks::new(
-            "overlap of expert traffic in a pipeline without virtual stages",
-            "write vp=2 or more, or leave overlap=ep out",
-        ));
-    }
     if plan.split_vocabulary {
         return Some(Lacks::new(
             "vocabulary head split over pipeline stages",
