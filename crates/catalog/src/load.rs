@@ -147,7 +147,7 @@ impl Catalog {
     /// # Errors
     /// When there is none, with the nearest ids.
     pub fn experience(&self, id: &str) -> Result<&Experience, Diagnostic> {
-        get(&self.reliability, "reliability", id)
+        get(&self.reliability, "failure experience", id)
     }
 
     /// A framework by id.

@@ -36,7 +36,12 @@ pub struct Shared {
 pub enum Command {
     /// Compare systems on the workloads of a scenario, with something held equal.
     Compare(Compare),
-    /// Look at chips, systems, networks, models, prices and their sources.
+    /// Predict one training run: its fastest plan or a given one, what binds it, what failures
+    /// leave of it, and its pipeline.
+    Train(Box<Train>),
+    /// Predict published runs and print the error of every row.
+    Validate(Validate),
+    /// Look at chips, systems, networks, models, prices, frameworks, failures and their sources.
     Catalog(Catalog),
     /// Print the JSON Schema of scenario files.
     Schema,
@@ -53,6 +58,107 @@ pub struct Compare {
     /// Also write a report with charts to this file; one file, no network needed to read it.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+}
+
+/// Options of `train`.
+#[derive(Debug, Args)]
+pub struct Train {
+    /// Id of a model, or path of a Hugging Face `config.json`.
+    #[arg(long)]
+    pub model: String,
+    /// Id of a system.
+    #[arg(long)]
+    pub system: String,
+    /// Chips that may be used.
+    #[arg(long)]
+    pub chips: u64,
+    /// Tokens of the run, as 1e12, 300B or "15 T".
+    #[arg(long, default_value = "1T")]
+    pub tokens: String,
+    /// Sequences of an optimizer step.
+    #[arg(long, default_value_t = 1024)]
+    pub batch: u64,
+    /// Tokens of a sequence.
+    #[arg(long, default_value_t = 4096)]
+    pub sequence: u64,
+    /// Number formats allowed for linear layers, most wanted first, separated by commas.
+    #[arg(long, default_value = "fp8,bf16", value_name = "FORMATS")]
+    pub precision: String,
+    /// A plan to predict instead of searching, as "tp=8 pp=16 vp=2"; dp follows from the chips.
+    #[arg(long)]
+    pub plan: Option<String>,
+    /// Id of a framework, whose kernels and defaults count.
+    #[arg(long, value_name = "ID")]
+    pub framework: Option<String>,
+    /// Id of the cluster whose failures count; one of the same chip when absent.
+    #[arg(long, value_name = "ID", conflicts_with = "no_failures")]
+    pub reliability: Option<String>,
+    /// Leave failures out.
+    #[arg(long)]
+    pub no_failures: bool,
+    /// Id of the price book.
+    #[arg(long, value_name = "ID", default_value = "retail-2025")]
+    pub prices: String,
+    /// Next-best plans to show.
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    pub top: u8,
+    /// Also show plans that take longer and need less memory.
+    #[arg(long)]
+    pub front: bool,
+    /// Plans that are searched.
+    #[arg(long, value_enum, default_value = "mainstream")]
+    pub space: SpaceName,
+    /// Print the plan as arguments of a framework instead of the result; only what it runs is
+    /// searched.
+    #[arg(long, value_enum)]
+    pub emit: Option<Emit>,
+    /// Also draw the pipeline of a step to this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Form of the result.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
+/// Plans that are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SpaceName {
+    /// What mainstream frameworks run.
+    Mainstream,
+    /// Also the published schedules that none of them has.
+    All,
+}
+
+/// Frameworks that a plan can be printed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// Arguments of Megatron-Core's `pretrain_gpt.py`.
+    Megatron,
+    /// A job file of torchtitan.
+    Torchtitan,
+}
+
+/// Options of `validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// The table.
+    #[command(flatten)]
+    pub tables: Tables,
+    /// Only the errors by group, not every row; of the form table.
+    #[arg(long)]
+    pub summary_only: bool,
+    /// Form of the result.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
+}
+
+/// Tables that can be validated: one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Tables {
+    /// Published training runs, in the columns of `validation_training.csv`.
+    #[arg(long, value_name = "FILE")]
+    pub training: Option<PathBuf>,
 }
 
 /// Options of `catalog`.

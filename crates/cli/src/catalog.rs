@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chokepoint_engine::Data;
-use chokepoint_engine::catalog::{FigureRow, check};
+use chokepoint_engine::catalog::{FigureRow, Framework, check};
 use chokepoint_engine::diag::Diagnostic;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table};
@@ -41,13 +41,15 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
     }
     let catalog = &data.catalog;
     let text = format!(
-        "{} chips, {} systems, {} networks, {} models, {} price books, {} calibrations, {} rules, {} sources: {} problems\n",
+        "{} chips, {} systems, {} networks, {} models, {} price books, {} calibrations, {} frameworks, {} reliability files, {} rules, {} sources: {} problems\n",
         catalog.chips.len(),
         catalog.systems.len(),
         catalog.networks.len(),
         data.models.len(),
         catalog.prices.len(),
         catalog.calibrations.len(),
+        catalog.frameworks.len(),
+        catalog.reliability.len(),
         data.rules.rules().len(),
         catalog.sources.len(),
         problems.len()
@@ -85,6 +87,12 @@ fn list(data: &Data) -> String {
             entry.value.source, entry.value.as_of
         );
         table.add_row(["calibration", id, &fitted]);
+    }
+    for (id, entry) in &catalog.frameworks {
+        table.add_row(["framework", id, &entry.value.name]);
+    }
+    for (id, entry) in &catalog.reliability {
+        table.add_row(["reliability", id, &entry.value.name]);
     }
     for rule in data.rules.rules() {
         table.add_row(["rule", &rule.id, &rule.title]);
@@ -130,6 +138,19 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
             sources,
         ));
     }
+    if let Some(entry) = catalog.frameworks.get(id) {
+        return Ok(framework(data, &entry.value, sources));
+    }
+    if let Some(entry) = catalog.reliability.get(id) {
+        let experience = &entry.value;
+        return Ok(part(
+            data,
+            &experience.name,
+            experience.note.as_deref(),
+            &experience.figures(),
+            sources,
+        ));
+    }
     if data.models.contains_key(id) {
         return model(data, id);
     }
@@ -156,6 +177,8 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
         .chain(catalog.networks.keys());
     let known = known
         .chain(catalog.prices.keys())
+        .chain(catalog.frameworks.keys())
+        .chain(catalog.reliability.keys())
         .chain(data.models.keys())
         .chain(catalog.sources.keys());
     let rules = data.rules.rules().iter().map(|rule| &rule.id);
@@ -164,6 +187,30 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
         id,
         known.chain(rules).map(String::as_str),
     ))
+}
+
+/// A framework: its figures, and what it does by default.
+fn framework(data: &Data, framework: &Framework, sources: bool) -> String {
+    let mut text = part(
+        data,
+        &framework.name,
+        framework.note.as_deref(),
+        &framework.figures(),
+        sources,
+    );
+    let mut table = plain_table(&["by default", "value"]);
+    for (what, on) in [
+        ("attention is one fused kernel", framework.fused_attention),
+        ("sequence parallelism", framework.sequence_parallel),
+        ("tensor-parallel traffic overlaps", framework.overlap_tp),
+        ("expert traffic overlaps", framework.overlap_ep),
+        ("data-parallel traffic overlaps", framework.overlap_dp),
+        ("optimizer state is sharded", framework.sharded_optimizer),
+    ] {
+        table.add_row([what, if on { "yes" } else { "no" }]);
+    }
+    let _ = writeln!(text, "{table}");
+    text
 }
 
 /// A system with its chip, its network and its prices in all books.

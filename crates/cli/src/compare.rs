@@ -70,14 +70,11 @@ fn shown(
     format: Format,
     language: Language,
 ) -> Result<String, Diagnostic> {
-    let failed = |error: &dyn std::fmt::Display| {
-        Diagnostic::new(Code::File, format!("cannot write the result: {error}"))
-    };
     match format {
         Format::Table => Ok(table(comparison, language, None)),
         Format::Json => json(comparison, language)
             .map(|text| text + "\n")
-            .map_err(|error| failed(&error)),
-        Format::Csv => csv(comparison, language).map_err(|error| failed(&error)),
+            .map_err(|error| files::unwritten(&error)),
+        Format::Csv => csv(comparison, language).map_err(|error| files::unwritten(&error)),
     }
 }

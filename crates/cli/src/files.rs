@@ -64,6 +64,11 @@ pub fn remove(path: &Path) -> Result<(), Diagnostic> {
     })
 }
 
+/// What is wrong when a result cannot be brought into its form.
+pub fn unwritten(error: &dyn std::fmt::Display) -> Diagnostic {
+    Diagnostic::new(Code::File, format!("cannot write the result: {error}"))
+}
+
 /// Prints to standard output; a reader that closes early (`| head`) is no error.
 ///
 /// # Errors

@@ -8,6 +8,8 @@ mod catalog;
 mod compare;
 mod diagnostic;
 mod files;
+mod train;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ending = match &arguments.command {
         Command::Compare(options) => compare::run(options, &arguments.shared),
+        Command::Train(options) => train::run(options, &arguments.shared),
+        Command::Validate(options) => validate::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),
         Command::Schema => files::print(&format!("{:#}\n", chokepoint_engine::scenario_schema()))
             .map(|()| Ending::Done),

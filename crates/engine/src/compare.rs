@@ -2,11 +2,11 @@
 //! order.
 
 use chokepoint_chip::ChipSpec;
-use chokepoint_cost::{capital, hourly, system_power};
 use chokepoint_fabric::FabricParts;
-use chokepoint_units::{Power, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
+use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, Seconds};
 
-use crate::equal::{chips_for_budget, chips_for_power, network_parts, sale_unit};
+use crate::economics::Economics;
+use crate::equal::{chips_for_budget, chips_for_power, sale_unit};
 use crate::resolve::{Resolved, SystemParts};
 use crate::row::{Comparison, Kind, Outcome, Row, Statement};
 use crate::scenario::{Held, Workload};
@@ -144,36 +144,23 @@ fn row(
     chips: u64,
     found: Result<Outcome, Statement>,
 ) -> Row {
-    let network = network_parts(parts, chips);
-    let tdp = parts
-        .chip
-        .tdp
-        .as_ref()
-        .map_or(Power::ZERO, |figure| figure.value);
-    let power = system_power(&parts.system, tdp, &network, chips);
-    let capital = capital(&resolved.prices, &parts.system, &network, chips).filter(|_| chips > 0);
+    let economics = Economics::of(parts, &resolved.prices, chips);
     let (mut outcome, reason) = match found {
         Ok(outcome) => (Some(outcome), None),
         Err(reason) => (None, Some(reason)),
     };
     if let Some(outcome) = &mut outcome {
-        let drawn = outcome
-            .metrics
-            .get("chip_power_watts")
-            .copied()
-            .unwrap_or(tdp.get());
-        let idle = parts.spec.as_ref().map_or(tdp, ChipSpec::idle);
-        let used = outcome.chips_used as f64 / chips.max(1) as f64;
-        let chip = Power::new(drawn) * used + idle * (1.0 - used);
-        let average = chip + power.host + power.network;
-        outcome.hourly = capital
-            .as_ref()
-            .map(|cost| hourly(&resolved.prices, cost, chips, power.provisioned, average));
-        add_money_and_energy(outcome, chips, average);
+        economics.add_to(parts, &resolved.prices, outcome);
     }
+    let Economics {
+        network,
+        power,
+        capital,
+        ..
+    } = economics;
     let mut notes = notes(
         parts,
-        workload,
+        workload.formats(),
         &network,
         outcome.is_some(),
         capital.is_some(),
@@ -214,44 +201,6 @@ fn row(
     }
 }
 
-/// Cost and energy of a unit of work, for all chips that are paid for.
-fn add_money_and_energy(outcome: &mut Outcome, chips: u64, average: Power) {
-    let kilowatts = average.get() * chips as f64 / 1e3;
-    let hourly = outcome.hourly.map(|cost| cost.total.get() * chips as f64);
-    outcome
-        .metrics
-        .insert("power_watts", average.get() * chips as f64);
-    if let Some(days) = outcome.metrics.get("run_days").copied() {
-        let hours = days * SECONDS_PER_DAY / SECONDS_PER_HOUR;
-        outcome
-            .metrics
-            .insert("energy_kilowatt_hours", kilowatts * hours);
-        if let Some(hourly) = hourly {
-            outcome.metrics.insert("usd_per_run", hourly * hours);
-        }
-        let seconds = outcome
-            .metrics
-            .get("tokens_per_second")
-            .map(|rate| 1.0 / rate);
-        if let (Some(hourly), Some(seconds)) = (hourly, seconds) {
-            outcome.metrics.insert(
-                "usd_per_million_tokens",
-                hourly * seconds * 1e6 / SECONDS_PER_HOUR,
-            );
-        }
-    } else if let Some(rate) = outcome.metrics.get("output_tokens_per_second").copied() {
-        outcome
-            .metrics
-            .insert("joules_per_output_token", kilowatts * 1e3 / rate);
-        if let Some(hourly) = hourly {
-            outcome.metrics.insert(
-                "usd_per_million_output_tokens",
-                hourly / rate * 1e6 / SECONDS_PER_HOUR,
-            );
-        }
-    }
-}
-
 /// The published figure beside the predicted one, where the scenario states it.
 fn published(workload: &Workload, outcome: Option<&Outcome>) -> Option<Statement> {
     let Workload::Training(training) = workload else {
@@ -284,9 +233,9 @@ fn domain_modules(parts: &SystemParts, chips: u64) -> u64 {
 }
 
 /// What a reader must know about the inputs of a row.
-fn notes(
+pub(crate) fn notes(
     parts: &SystemParts,
-    workload: &Workload,
+    wanted: &[NumberFormat],
     network: &FabricParts,
     feasible: bool,
     priced: bool,
@@ -297,7 +246,6 @@ fn notes(
             let curve = parts.chip.calibration.curve.clone();
             notes.push(Statement::new("calibration-borrowed", [("curve", curve)]));
         }
-        let wanted = workload.formats();
         let format = spec.best_format(wanted);
         if !wanted.contains(&format) {
             let wanted = wanted

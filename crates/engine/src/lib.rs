@@ -4,27 +4,38 @@
 
 mod compare;
 mod data;
+mod economics;
 mod elasticity;
+mod emit;
 mod equal;
 mod export;
 mod limits;
+mod prediction;
 mod resolve;
 mod row;
+mod run;
 mod scenario;
 mod schema;
 mod serving;
+mod software;
 mod training;
 mod validate;
 
 pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
+pub use emit::{Target, emit};
 pub use export::facts as export_facts;
 pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
+pub use run::{
+    Failures, RunFound, RunGoodput, RunPlan, RunRequest, RunTimeline, SpaceChoice, TrainingRun,
+    parse_formats, parse_tokens, run_training,
+};
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use validate::{
-    Errors, RowPrediction, SummaryRow, Validation, ValidationRow, group_summary, validate_training,
+    Errors, RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
+    validate_training,
 };
 
 pub use chokepoint_catalog as catalog;
@@ -33,4 +44,5 @@ pub use chokepoint_diag as diag;
 pub use chokepoint_fabric as fabric;
 pub use chokepoint_model as model;
 pub use chokepoint_rules as rules;
+pub use chokepoint_train as train;
 pub use chokepoint_units as units;

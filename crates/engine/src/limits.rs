@@ -11,12 +11,14 @@ pub(crate) const MOST_COUNTED: u64 = 1 << 20;
 /// A field and what is wrong with it.
 pub(crate) type Wrong = (&'static str, String);
 
-fn positive(name: &'static str, value: f64) -> Option<Wrong> {
+/// A number that must lie above zero.
+pub(crate) fn positive(name: &'static str, value: f64) -> Option<Wrong> {
     let possible = value > 0.0 && value.is_finite();
     (!possible).then(|| (name, format!("must be positive, found {value}")))
 }
 
-fn count(name: &'static str, value: u64) -> Option<Wrong> {
+/// A count that must lie between one and the most that is counted.
+pub(crate) fn count(name: &'static str, value: u64) -> Option<Wrong> {
     let possible = (1..=MOST_COUNTED).contains(&value);
     (!possible).then(|| {
         (
@@ -70,6 +72,11 @@ fn common(formats: &[NumberFormat], imbalance: f64) -> Option<Wrong> {
             format!("must lie between 1 and 64, found {imbalance}"),
         )
     })
+}
+
+/// Formats that a run may be trained in.
+pub(crate) fn trained(formats: &[NumberFormat]) -> Option<Wrong> {
+    common(formats, 1.0).or_else(|| trainable(formats))
 }
 
 /// Integers are not trained in: no published pre-training run multiplies in them.

@@ -99,13 +99,15 @@ fn listed(outcome: Option<&Outcome>, list: impl Fn(&Outcome) -> Vec<Value>) -> V
     Value::Array(outcome.map(list).unwrap_or_default())
 }
 
-fn pairs<T: serde::Serialize>(list: &[(T, f64)], name: &str, value: &str) -> Vec<Value> {
+/// A list of keys and numbers as objects.
+pub(crate) fn pairs<T: serde::Serialize>(list: &[(T, f64)], name: &str, value: &str) -> Vec<Value> {
     list.iter()
         .map(|(key, number)| json!({ name: key, value: number }))
         .collect()
 }
 
-fn plan(outcome: &Outcome) -> Value {
+/// The plan of a result by field, and as text.
+pub(crate) fn plan(outcome: &Outcome) -> Value {
     let mut fields: Map<String, Value> = outcome
         .plan_fields
         .iter()
@@ -120,7 +122,8 @@ fn interval(row: &Row, outcome: &Outcome) -> Value {
     json!({ "metric": interval_metric(row.kind), "low": low, "high": high, "confidence": 0.8 })
 }
 
-fn elasticities(outcome: &Outcome) -> Vec<Value> {
+/// Elasticities of a result, largest first.
+pub(crate) fn elasticities(outcome: &Outcome) -> Vec<Value> {
     let each = |(resource, elasticity): &(chokepoint_engine::Resource, f64)| json!({ "resource": resource.key(), "elasticity": elasticity });
     outcome.elasticities.iter().map(each).collect()
 }

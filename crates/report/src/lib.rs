@@ -1,5 +1,7 @@
-//! A comparison as terminal table, JSON, CSV and one self-contained HTML page, in English and
-//! Chinese. Pure: a report is a function of the comparison and the language; no files, clock or
+//! Results for reading and for programs, in English and Chinese: a comparison as terminal table,
+//! JSON, CSV and one self-contained HTML page; a training run and a validated table as the first
+//! three, and the run's pipeline as SVG. Pure: a report is a function of the result and the
+//! language; no files, clock or
 //! printing, and no model mathematics.
 //!
 //! Left out for now: Parquet, and translations of the reasoning behind export verdicts, which
@@ -17,9 +19,11 @@ mod notes;
 mod number;
 mod palette;
 mod records;
+mod run;
 mod svg;
 mod tables;
 mod terminal;
+mod validation;
 mod view;
 
 #[cfg(test)]
@@ -31,4 +35,6 @@ pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};
 pub use records::csv;
+pub use run::{run_csv, run_json, run_svg, run_table};
 pub use terminal::table;
+pub use validation::{Shown, validation_csv, validation_json, validation_table};

@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 24] = [
+    const STATEMENTS: [(&str, &[&str]); 28] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -198,10 +198,14 @@ pub(crate) mod tests {
         ("network-power-unknown", &[]),
         ("host-power-unknown", &[]),
         ("price-unknown", &[]),
+        ("failures-same-chip", &["name"]),
+        ("failures-other-chip", &["name"]),
+        ("no-goodput", &["why"]),
+        ("no-timeline", &["why"]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
-    pub(crate) const PARTS: [&str; 13] = [
+    pub(crate) const PARTS: [&str; 15] = [
         "gemm",
         "expert_gemm",
         "attention",
@@ -214,6 +218,8 @@ pub(crate) mod tests {
         "pipeline_transfer",
         "pipeline_bubble",
         "data_parallel",
+        "offload",
+        "host_gap",
         "optimizer",
     ];
 

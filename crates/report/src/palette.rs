@@ -35,6 +35,8 @@ pub(crate) fn of(key: &str) -> Paint {
         "pipeline_transfer" => paint("#e3a6c4", DARK),
         "pipeline_bubble" | "kernel_launch" => paint("#8c8c8c", DARK),
         "data_parallel" | "network_latency" | "staff" => paint("#a3447e", LIGHT),
+        "offload" => paint("#7a9cc6", DARK),
+        "host_gap" => paint("#b3b3b3", DARK),
         "optimizer" => paint("#5b3f94", LIGHT),
         _ => paint("#5f5f5f", LIGHT),
     }

@@ -56,6 +56,11 @@ pub fn csv(comparison: &Comparison, language: Language) -> Result<String, Error>
         }
         writer.write_record(cells.iter().map(|(_, value)| value))?;
     }
+    text(writer)
+}
+
+/// What was written, as text.
+pub(crate) fn text(writer: Writer<Vec<u8>>) -> Result<String, Error> {
     let bytes = writer
         .into_inner()
         .map_err(|error| Error::from(error.into_error()))?;

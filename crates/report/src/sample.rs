@@ -127,7 +127,7 @@ fn common_metrics() -> BTreeMap<&'static str, f64> {
 }
 
 /// A result `speed` times as fast as the base.
-fn outcome(kind: Kind, speed: f64) -> Outcome {
+pub(crate) fn outcome(kind: Kind, speed: f64) -> Outcome {
     let mut metrics = common_metrics();
     let (interval, breakdown, plan);
     if kind == Kind::Training {

@@ -14,6 +14,7 @@
 //! Left out: contention between concurrent collectives.
 
 mod checkpoint;
+mod chunks;
 mod evaluate;
 mod exchange;
 mod goodput;
@@ -38,6 +39,7 @@ pub use checkpoint::{
     CheckpointWrite, Storage, best_interval, checkpoint_bytes, daly_first_order_interval,
     daly_interval, first_order_share, young_interval,
 };
+pub use chunks::{PlanChunks, plan_chunks};
 pub use evaluate::{Infeasible, Prediction, evaluate, measure};
 pub use goodput::{Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown};
 pub use limits::OutOfRange;

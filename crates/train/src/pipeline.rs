@@ -131,10 +131,18 @@ fn critical_rank(ranks: &[Times], all: f64, micro_batches: u64, vp: u64) -> (usi
 }
 
 /// Exposed transfers between stages (`Schedule::exposed_transfers`).
+pub(crate) fn transfers(case: &Case, plan: &Plan, micro_batches: u64) -> Seconds {
+    let exposed = plan
+        .schedule
+        .exposed_transfers(plan.pp, plan.vp, micro_batches);
+    transfer(case, plan) * exposed
+}
+
+/// One transfer of a micro-batch from a stage to the next.
 ///
 /// Without sequence parallelism each tensor-parallel chip passes the whole boundary, or its part,
 /// gathered on arrival (Narayanan et al. 2021 section 4.1).
-pub(crate) fn transfers(case: &Case, plan: &Plan, micro_batches: u64) -> Seconds {
+pub(crate) fn transfer(case: &Case, plan: &Plan) -> Seconds {
     if plan.pp == 1 {
         return Seconds::ZERO;
     }
@@ -145,14 +153,11 @@ pub(crate) fn transfers(case: &Case, plan: &Plan, micro_batches: u64) -> Seconds
         size: plan.pp,
         stride: plan.tp * plan.cp * plan.dp,
     };
-    let once = match plan.tensor {
+    match plan.tensor {
         TensorExchange::AllReduce => case.fabric.send(chain, whole),
         TensorExchange::ScatteredTransfers => {
             case.fabric.send(chain, part) + case.fabric.all_gather(Group::adjacent(plan.tp), whole)
         }
         TensorExchange::Sequence | TensorExchange::SequenceKept => case.fabric.send(chain, part),
-    };
-    once * plan
-        .schedule
-        .exposed_transfers(plan.pp, plan.vp, micro_batches)
+    }
 }

@@ -10,7 +10,7 @@ use crate::technique::UnknownWord;
 use crate::{ContextExchange, Plan, Schedule, Sharding, TensorExchange, TensorOverlap};
 
 /// What a plan's text may hold.
-const WORDS: [&str; 22] = [
+const WORDS: [&str; 21] = [
     "tp",
     "cp",
     "ep",
@@ -32,7 +32,6 @@ const WORDS: [&str; 22] = [
     "balanced",
     "split-vocabulary",
     "exposed-dp",
-    "chips",
 ];
 
 /// Why a text is no plan.
@@ -67,7 +66,11 @@ impl fmt::Display for PlanTextError {
                 value.known.join(", ")
             ),
             Self::Number { field, value } => {
-                write!(f, "{field} is \"{value}\"; expected a whole number")
+                let least = if field == "shard" { 0 } else { 1 };
+                write!(
+                    f,
+                    "{field} is \"{value}\"; expected a whole number of at least {least}"
+                )
             }
         }
     }
@@ -185,7 +188,11 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn unknown(word: &str) -> PlanTextError {
     PlanTextError::Word(UnknownWord {
         word: word.to_owned(),
-        known: WORDS.to_vec(),
+        known: WORDS
+            .into_iter()
+            .chain(NumberFormat::ALL.map(NumberFormat::name))
+            .chain(Schedule::ALL.map(Schedule::name))
+            .collect(),
     })
 }
 

@@ -10,11 +10,13 @@ mod case;
 mod measured;
 mod row;
 mod summary;
+mod table;
 
 use chokepoint_diag::Diagnostic;
 use chokepoint_units::NumberFormat;
 
 pub use summary::{Errors, SummaryRow, group_summary};
+pub use table::TrainingTable;
 
 use crate::Data;
 use case::{Setup, predict, setup, step_on, with_sustained};

@@ -1,0 +1,158 @@
+//! What failures leave of a run, by the published experience of a cluster.
+
+use chokepoint_catalog::{Catalog, Experience};
+use chokepoint_diag::Diagnostic;
+use chokepoint_train::{
+    Case, Cause, CheckpointWrite, Goodput, Prediction, Reliability, Storage, checkpoint_bytes,
+};
+use chokepoint_units::{Bytes, PartName as _, SECONDS_PER_HOUR};
+
+use super::{Failures, RunRequest};
+use crate::resolve::SystemParts;
+use crate::row::{Outcome, Statement};
+
+/// The experience that counts where the system's chip has none of its own.
+const ELSE: &str = "meta-llama3-h100";
+
+/// What failures leave of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunGoodput {
+    /// Id of the experience.
+    pub experience: String,
+    /// Its name.
+    pub name: String,
+    /// Days of the run with failures.
+    pub days: f64,
+    /// Share of the time that goes into work that is kept.
+    pub share: f64,
+    /// Hours between failures.
+    pub mtbf_hours: Option<f64>,
+    /// Minutes of useful work between two checkpoints.
+    pub interval_minutes: Option<f64>,
+    /// Bytes of a checkpoint.
+    pub checkpoint_bytes: f64,
+    /// Chips of the spare nodes, kept beside those of the job.
+    pub spare_chips: u64,
+    /// Share of the run by cause; sums to one.
+    pub causes: Vec<(&'static str, f64)>,
+    /// Cost of the run with failures, spare chips counted, where there is a price.
+    pub usd: Option<f64>,
+}
+
+/// An experience and why it was chosen.
+pub(super) struct Known<'a> {
+    experience: &'a Experience,
+    pub note: Option<Statement>,
+}
+
+/// The experience that a request asks for.
+///
+/// # Errors
+/// When its id names nothing.
+pub(super) fn experience<'a>(
+    request: &RunRequest,
+    parts: &SystemParts,
+    catalog: &'a Catalog,
+) -> Result<Option<Known<'a>>, Diagnostic> {
+    let chosen = |experience: &'a Experience, key| {
+        let name = experience.name.clone();
+        let note = Statement::new(key, [("name", name)]);
+        let note = Some(note);
+        Known { experience, note }
+    };
+    match &request.failures {
+        Failures::Ignored => Ok(None),
+        Failures::Of(id) => {
+            let experience = catalog.experience(id)?;
+            let note = None;
+            Ok(Some(Known { experience, note }))
+        }
+        Failures::Nearest => {
+            let same = catalog
+                .reliability
+                .values()
+                .map(|entry| &entry.value)
+                .find(|known| known.chip == parts.chip.id);
+            Ok(Some(match same {
+                Some(known) => chosen(known, "failures-same-chip"),
+                None => chosen(catalog.experience(ELSE)?, "failures-other-chip"),
+            }))
+        }
+    }
+}
+
+/// What failures leave of a plan's run.
+///
+/// A node is as large as in the experience, so that failures carry over by chip: a job of as many
+/// chips fails as often. Stragglers stretch steps by 1 / (1 - share lost to them).
+///
+/// # Errors
+/// Why no run comes of it.
+pub(super) fn goodput(
+    known: &Known,
+    case: &Case,
+    found: &Prediction,
+    outcome: &Outcome,
+) -> Result<RunGoodput, Statement> {
+    let experience = known.experience;
+    let unreliable =
+        |error: &dyn std::fmt::Display| Statement::new("no-goodput", [("why", error.to_string())]);
+    let chips = found.plan.chips();
+    let nodes = chips.div_ceil(experience.chips_per_node.max(1));
+    let spare_nodes = libm::ceil(nodes as f64 * experience.spare_share.value) as u64;
+    let architecture = case.architecture;
+    let parameters = architecture.parameters_main() + architecture.mtp_parameters();
+    let bytes = checkpoint_bytes(parameters as f64, case.workload.optimizer);
+    let reliability = Reliability {
+        failures_per_node_day: experience.failures_per_node_day.value,
+        failures_per_job_day: 0.0,
+        repair_share: experience.repair_share.value,
+        chips_per_node: experience.chips_per_node,
+        spare_nodes,
+        repair: experience.repair.value,
+        restart: experience.restart.value,
+        write: write(experience, bytes, nodes).map_err(|error| unreliable(&error))?,
+        interval: None,
+        straggler_slowdown: 1.0 / (1.0 - experience.straggler_loss.value),
+    };
+    let left = chokepoint_train::goodput(&reliability, chips, found.run)
+        .map_err(|error| unreliable(&error))?;
+    let spare_chips = spare_nodes * experience.chips_per_node;
+    let paid = (case.chips + spare_chips) as f64;
+    let hours = left.run.get() / SECONDS_PER_HOUR;
+    Ok(RunGoodput {
+        experience: experience.id.clone(),
+        name: experience.name.clone(),
+        days: left.days(),
+        share: left.share,
+        mtbf_hours: left.mtbf.map(|time| time.get() / SECONDS_PER_HOUR),
+        interval_minutes: left.interval.map(|time| time.get() / 60.0),
+        checkpoint_bytes: bytes.get(),
+        spare_chips,
+        causes: causes(&left),
+        usd: outcome
+            .hourly
+            .map(|hourly| hourly.total.get() * paid * hours),
+    })
+}
+
+fn write(
+    experience: &Experience,
+    bytes: Bytes,
+    nodes: u64,
+) -> Result<CheckpointWrite, chokepoint_train::OutOfRange> {
+    let checkpoint = &experience.checkpoint;
+    let shared = checkpoint.shared_bandwidth.as_ref();
+    let storage = Storage {
+        node: checkpoint.node_bandwidth.value,
+        shared: shared.map(|figure| figure.value),
+        blocking_share: checkpoint.blocking_share.value,
+    };
+    CheckpointWrite::to(&storage, bytes, nodes)
+}
+
+fn causes(left: &Goodput) -> Vec<(&'static str, f64)> {
+    let all = Cause::ALL.iter();
+    all.map(|cause| (cause.key(), left.share_of(*cause)))
+        .collect()
+}

@@ -1,0 +1,149 @@
+//! What is asked of a training run.
+
+use chokepoint_diag::{Code, Diagnostic, nearest};
+use chokepoint_units::NumberFormat;
+
+use crate::emit::Target;
+use crate::limits;
+
+/// What is asked of a training run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    /// Id of a model.
+    pub model: String,
+    /// Id of a system.
+    pub system: String,
+    /// Chips that may be used and are paid for.
+    pub chips: u64,
+    /// Tokens of the run.
+    pub tokens: f64,
+    /// Sequences of a step.
+    pub batch: u64,
+    /// Tokens of a sequence.
+    pub sequence: u64,
+    /// Number formats allowed for linear layers, most wanted first.
+    pub formats: Vec<NumberFormat>,
+    /// A plan to evaluate instead of searching.
+    pub plan: Option<String>,
+    /// Id of a framework, whose kernels, defaults and exchanges count.
+    pub framework: Option<String>,
+    /// Which failures count.
+    pub failures: Failures,
+    /// Id of a price book.
+    pub prices: String,
+    /// Next-best plans to keep.
+    pub others: usize,
+    /// Whether to look for plans that take longer and need less memory.
+    pub front: bool,
+    /// Plans that are searched.
+    pub space: SpaceChoice,
+    /// Framework that must be able to run what is searched.
+    pub target: Option<Target>,
+}
+
+/// Which failures count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failures {
+    /// Those of a cluster of the same chips where they are published, else those of Llama 3.
+    Nearest,
+    /// Those of a cluster by its id.
+    Of(String),
+    /// None.
+    Ignored,
+}
+
+/// Plans that are searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpaceChoice {
+    /// What mainstream frameworks run.
+    Mainstream,
+    /// Also the published schedules that none of them has.
+    Published,
+}
+
+impl RunRequest {
+    /// Whether its numbers can be.
+    pub(super) fn check(&self) -> Result<(), Diagnostic> {
+        let wrong = [
+            limits::count("chips", self.chips),
+            limits::positive("tokens", self.tokens),
+            limits::count("batch", self.batch),
+            limits::count("sequence", self.sequence),
+            limits::trained(&self.formats),
+        ];
+        match wrong.into_iter().flatten().next() {
+            Some((name, what)) => Err(Diagnostic::new(Code::Value, format!("{name} {what}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Reads a number of tokens: `1e12`, `15T`, `"15 T"`, `300 B`.
+///
+/// # Errors
+/// When it is no number, or its ending is none of k, M, B and T.
+pub fn parse_tokens(text: &str) -> Result<f64, Diagnostic> {
+    let text = text.trim();
+    let (number, scale) = match text.chars().last() {
+        Some('k' | 'K') => (&text[..text.len() - 1], 1e3),
+        Some('M') => (&text[..text.len() - 1], 1e6),
+        Some('B') => (&text[..text.len() - 1], 1e9),
+        Some('T') => (&text[..text.len() - 1], 1e12),
+        _ => (text, 1.0),
+    };
+    match number.trim().parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number * scale),
+        _ => Err(Diagnostic::new(
+            Code::Value,
+            format!("tokens is \"{text}\"; expected a number above zero"),
+        )
+        .help("write 1e12, 300B or \"15 T\"; k, M, B and T stand for thousand to trillion")),
+    }
+}
+
+/// Reads number formats separated by commas.
+///
+/// # Errors
+/// The first that is none, with the nearest.
+pub fn parse_formats(text: &str) -> Result<Vec<NumberFormat>, Diagnostic> {
+    let known = NumberFormat::ALL;
+    let read = |word: &str| {
+        let found = known.into_iter().find(|format| format.name() == word);
+        found.ok_or_else(|| {
+            let near = nearest(word, known.map(NumberFormat::name));
+            let help = if near.is_empty() {
+                format!("known: {}", known.map(NumberFormat::name).join(", "))
+            } else {
+                format!("did you mean {}?", near.join(", "))
+            };
+            let message = format!("there is no number format \"{word}\"");
+            Diagnostic::new(Code::UnknownId, message).help(help)
+        })
+    };
+    text.split(',').map(|word| read(word.trim())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_tokens;
+
+    #[test]
+    fn numbers_of_tokens() {
+        for (text, expected) in [
+            ("1e12", 1e12),
+            ("15T", 15e12),
+            ("15 T", 15e12),
+            ("14.8T", 14.8e12),
+            ("300B", 300e9),
+            ("5 M", 5e6),
+            ("2k", 2e3),
+            ("7", 7.0),
+        ] {
+            let found = parse_tokens(text).unwrap();
+            assert!((found / expected - 1.0).abs() < 1e-12, "{text}: {found}");
+        }
+        for text in ["", "T", "0", "-1", "many", "1e999", "15 tokens", "NaN"] {
+            assert!(parse_tokens(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a training framework of the catalogue means for a prediction.
+
+use chokepoint_catalog::{Framework, Rate};
+use chokepoint_train::{
+    KernelRates, Plan, Sharding, Software, Space, TensorExchange, TensorOverlap,
+};
+
+/// The training software on the chips of a calibration; current kernels where no framework is
+/// named.
+pub(crate) fn software(framework: Option<&Framework>, curves: &str) -> Software {
+    framework.map_or(Software::CURRENT, |known| {
+        let rate = |rate: &Rate| rate.on(curves).value;
+        Software {
+            fused_attention: known.fused_attention,
+            launch: known.launch.value,
+            rates: KernelRates {
+                gemm: rate(&known.rates.gemm),
+                grouped: rate(&known.rates.grouped),
+                attention: rate(&known.rates.attention),
+                elementwise: rate(&known.rates.elementwise),
+            },
+            rate_spread: known.rates.gemm.on(curves).ratio_spread(),
+            layer_wait: known.layer_wait.value,
+            expert_launch: known.expert_launch.value,
+        }
+    })
+}
+
+/// What a framework does by default, where a given plan does not say.
+pub(crate) fn defaults(framework: &Framework, plan: Plan) -> Plan {
+    Plan {
+        tensor: exchange(framework),
+        overlap_tp: overlap(framework),
+        overlap_dp: framework.overlap_dp,
+        sharding: if framework.sharded_optimizer {
+            Sharding::Optimizer
+        } else {
+            Sharding::None
+        },
+        ..plan
+    }
+}
+
+/// The part of a space that a framework runs.
+pub(crate) fn restrict(framework: &Framework, space: &mut Space) {
+    space.exchanges = vec![exchange(framework)];
+    space.tensor_overlaps = vec![overlap(framework)];
+    space.data_overlaps = vec![framework.overlap_dp];
+    if !framework.overlap_ep {
+        space.expert_overlaps = vec![false];
+    }
+}
+
+fn exchange(framework: &Framework) -> TensorExchange {
+    if framework.sequence_parallel {
+        TensorExchange::Sequence
+    } else {
+        TensorExchange::ScatteredTransfers
+    }
+}
+
+fn overlap(framework: &Framework) -> TensorOverlap {
+    if framework.overlap_tp {
+        TensorOverlap::Pipelined
+    } else {
+        TensorOverlap::None
+    }
+}

@@ -1,0 +1,188 @@
+//! One training run: what must hold whatever the figures.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use chokepoint_engine::train::PlanChunks;
+use chokepoint_engine::units::NumberFormat;
+use chokepoint_engine::{
+    Data, Failures, RunFound, RunRequest, SpaceChoice, Target, TrainingRun, emit, run_training,
+};
+
+fn request(model: &str, system: &str, chips: u64) -> RunRequest {
+    RunRequest {
+        model: model.to_owned(),
+        system: system.to_owned(),
+        chips,
+        tokens: 1e12,
+        batch: 1024,
+        sequence: 4096,
+        formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
+        plan: None,
+        framework: None,
+        failures: Failures::Nearest,
+        prices: "retail-2025".to_owned(),
+        others: 3,
+        front: false,
+        space: SpaceChoice::Mainstream,
+        target: None,
+    }
+}
+
+fn found(run: &TrainingRun) -> &RunFound {
+    run.found
+        .as_ref()
+        .unwrap_or_else(|| panic!("{:?}", run.reason))
+}
+
+fn metric(found: &RunFound, key: &str) -> f64 {
+    found.outcome.metrics[key]
+}
+
+#[test]
+fn parts_sum_and_the_best_plan_given_again_is_as_fast() {
+    let data = Data::load(&[]).unwrap();
+    let asked = request("deepseek-v3", "gb200-nvl72", 512);
+    let run = run_training(&asked, &data).unwrap();
+    let best = found(&run);
+    let step = metric(best, "step_seconds");
+    let sum: f64 = best.outcome.breakdown.iter().map(|(_, time)| time).sum();
+    assert!((sum / step - 1.0).abs() < 1e-9);
+    assert!(best.others.len() == 3 && best.others.iter().all(|other| other.slower >= 0.0));
+    let left = best.goodput.as_ref().unwrap();
+    let shares: f64 = left.causes.iter().map(|(_, share)| share).sum();
+    assert!((shares - 1.0).abs() < 1e-9);
+    assert!((left.days * left.share / metric(best, "run_days") - 1.0).abs() < 1e-9);
+    assert!(left.usd.unwrap() > metric(best, "usd_per_run"));
+    let again = RunRequest {
+        plan: Some(best.outcome.plan.clone()),
+        ..asked
+    };
+    let again = run_training(&again, &data).unwrap();
+    assert!((metric(found(&again), "step_seconds") / step - 1.0).abs() < 1e-12);
+    assert_eq!(found(&again).chunks.chunks, best.chunks.chunks);
+    assert_eq!(found(&again).chunks.layers, best.chunks.layers);
+}
+
+/// The timeline holds what the closed forms sum: micro-batches, bubble and transfers. The limits
+/// of the closed forms (`pipeline::pace`) are 9%.
+#[test]
+fn the_timeline_takes_about_the_predicted_time() {
+    let data = Data::load(&[]).unwrap();
+    for (model, plan) in [
+        ("llama-3.1-70b", "tp=8 pp=4 bf16 recompute=selective"),
+        ("llama-3.1-70b", "tp=8 pp=4 vp=5 bf16 recompute=selective"),
+        (
+            "llama-3.1-70b",
+            "tp=8 pp=4 balanced bf16 recompute=selective",
+        ),
+        ("llama-3.1-70b", "tp=8 pp=8 zb-h1 bf16 recompute=selective"),
+        (
+            "deepseek-v3",
+            "pp=8 ep=32 dualpipe overlap=ep recompute=modules",
+        ),
+        (
+            "deepseek-v3",
+            "pp=8 vp=2 ep=32 dualpipev overlap=ep recompute=modules",
+        ),
+    ] {
+        let asked = RunRequest {
+            plan: Some(plan.to_owned()),
+            batch: 8192,
+            ..request(model, "gb200-nvl72", 1024)
+        };
+        let run = run_training(&asked, &data).unwrap();
+        let best = found(&run);
+        let beside = ["data_parallel", "offload", "optimizer"];
+        let parts = best.outcome.breakdown.iter();
+        let piped: f64 = parts
+            .filter(|(part, _)| !beside.contains(part))
+            .map(|(_, time)| time)
+            .sum();
+        let timeline = &best.timeline.as_ref().unwrap().timeline;
+        let ratio = timeline.step().get() / piped;
+        assert!((0.9..1.1).contains(&ratio), "{plan}: {ratio}");
+    }
+}
+
+#[test]
+fn chunks_hold_all_layers_once() {
+    let data = Data::load(&[]).unwrap();
+    for plan in ["pp=4", "pp=4 vp=3", "pp=4 balanced", "pp=8 vp=2 zb-v"] {
+        let asked = RunRequest {
+            plan: Some(format!("tp=8 bf16 recompute=full {plan}")),
+            ..request("llama-3.1-70b", "hgx-h200", 256)
+        };
+        let run = run_training(&asked, &data).unwrap();
+        let PlanChunks { layers, chunks, .. } = &found(&run).chunks;
+        assert_eq!(layers.iter().sum::<u64>(), 80, "{plan}");
+        assert!(
+            chunks.iter().all(|chunk| chunk.forward.get() > 0.0),
+            "{plan}"
+        );
+    }
+}
+
+#[test]
+fn what_is_searched_for_a_framework_can_be_written_for_it() {
+    let data = Data::load(&[]).unwrap();
+    for (target, model, system) in [
+        (Target::Megatron, "deepseek-v3", "gb200-nvl72"),
+        (Target::Megatron, "llama-3.1-405b", "hgx-h100"),
+        (Target::Megatron, "gpt-oss-120b", "hgx-h200"),
+        (Target::Torchtitan, "llama-3.1-70b", "hgx-h100"),
+        (Target::Torchtitan, "qwen3-235b-a22b", "gb200-nvl72"),
+    ] {
+        let asked = RunRequest {
+            target: Some(target),
+            ..request(model, system, 1024)
+        };
+        let run = run_training(&asked, &data).unwrap();
+        let text = emit(target, &run.job().unwrap()).unwrap();
+        assert!(text.contains("1024"), "{text}");
+        if target == Target::Torchtitan {
+            let file: toml::Table = toml::from_str(&text).unwrap();
+            let parallelism = file["parallelism"].as_table().unwrap();
+            let degree = |key: &str| parallelism[key].as_integer().unwrap();
+            let chips = degree("data_parallel_replicate_degree")
+                * degree("data_parallel_shard_degree")
+                * degree("context_parallel_degree")
+                * degree("tensor_parallel_degree")
+                * degree("pipeline_parallel_degree");
+            assert_eq!(chips, 1024, "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_a_framework_lacks_is_refused() {
+    let data = Data::load(&[]).unwrap();
+    let cases = [
+        (
+            Target::Megatron,
+            "pp=8 ep=32 dualpipe overlap=ep",
+            "dualpipe",
+        ),
+        (
+            Target::Megatron,
+            "tp=2 pp=8 ep=32 tensor=sequence-kept",
+            "gathered",
+        ),
+        (
+            Target::Megatron,
+            "pp=8 ep=32 split-vocabulary",
+            "vocabulary",
+        ),
+        (Target::Torchtitan, "pp=8 ep=32", "multi-token"),
+    ];
+    for (target, plan, expected) in cases {
+        let asked = RunRequest {
+            plan: Some(format!("{plan} recompute=modules")),
+            batch: 4096,
+            ..request("deepseek-v3", "gb200-nvl72", 2048)
+        };
+        let run = run_training(&asked, &data).unwrap();
+        let error = emit(target, &run.job().unwrap()).unwrap_err();
+        assert!(error.message.contains(expected), "{error}");
+        assert!(error.help.is_some());
+    }
+}

@@ -1,0 +1,16 @@
+//! A training run as table, JSON, CSV and a drawing of its pipeline.
+
+mod csv;
+mod drawing;
+mod gantt;
+mod json;
+mod lines;
+mod table;
+
+pub use self::csv::run_csv;
+pub use drawing::run_svg;
+pub use json::run_json;
+pub use table::run_table;
+
+#[cfg(test)]
+mod tests;

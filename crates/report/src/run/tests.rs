@@ -1,0 +1,168 @@
+//! Runs made by hand.
+
+use chokepoint_engine::model::Architecture;
+use chokepoint_engine::train::{
+    Chunk, Plan, PlanChunks, Schedule, Scheduler, Software, Timeline, Workload,
+};
+use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
+use chokepoint_engine::{Kind, RunFound, RunGoodput, RunPlan, RunTimeline, Statement, TrainingRun};
+
+use crate::sample::outcome;
+use crate::{Language, run_csv, run_json, run_svg, run_table};
+
+const CONFIG: &str = r#"{
+  "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 1000,
+  "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 8, "num_attention_heads": 4,
+  "num_key_value_heads": 4, "max_position_embeddings": 4096, "tie_word_embeddings": false
+}"#;
+
+/// A pipeline of equal ranks: forward 10 ms, both gradients 20 ms.
+fn chunks(schedule: Schedule, pp: u64, micro_batches: u64) -> PlanChunks {
+    let chunk = Chunk {
+        forward: Seconds::new(0.010),
+        input_gradient: Seconds::new(0.010),
+        weight_gradient: Seconds::new(0.010),
+        activations: Bytes::new(1e9),
+    };
+    PlanChunks {
+        plan: Plan {
+            pp,
+            schedule,
+            ..Plan::one(NumberFormat::Bf16)
+        },
+        micro_batches,
+        chunks: vec![chunk; pp as usize],
+        layers: vec![2; pp as usize],
+        transfer: Seconds::ZERO,
+    }
+}
+
+fn timeline(chunks: &PlanChunks) -> Timeline {
+    Scheduler::new().run(&chunks.pipeline()).unwrap().clone()
+}
+
+fn plan(text: &str, slower: f64) -> RunPlan {
+    RunPlan {
+        plan: text.to_owned(),
+        plan_fields: [("tp", serde_json::json!(4))].into(),
+        step_seconds: 12.0 * (1.0 + slower),
+        slower,
+        memory_bytes: 90e9,
+    }
+}
+
+fn infeasible() -> TrainingRun {
+    TrainingRun {
+        model: "model <1>".to_owned(),
+        system: "hgx-h200".to_owned(),
+        system_name: "HGX H200, 8 GPUs".to_owned(),
+        chips: 2048,
+        prices: "retail-2025".to_owned(),
+        framework: None,
+        workload: Workload::pretraining(4096, 1024, 1e12, vec![NumberFormat::Bf16]),
+        architecture: Architecture::from_config("config.json", CONFIG).unwrap(),
+        software: Software::CURRENT,
+        evaluated: 1200,
+        pruned: 34_000,
+        reason: Some(Statement::new("no-plan", [])),
+        found: None,
+        notes: vec![Statement::new("price-unknown", [])],
+    }
+}
+
+fn sample(schedule: Schedule, pp: u64, micro_batches: u64) -> TrainingRun {
+    let chunks = chunks(schedule, pp, micro_batches);
+    let goodput = RunGoodput {
+        experience: "meta-llama3-h100".to_owned(),
+        name: "Llama 3 405B".to_owned(),
+        days: 28.0,
+        share: 0.875,
+        mtbf_hours: Some(24.7),
+        interval_minutes: Some(43.0),
+        checkpoint_bytes: 5.7e12,
+        spare_chips: 104,
+        causes: vec![("work", 0.875), ("stragglers", 0.1), ("lost", 0.025)],
+        usd: Some(3.8e6),
+    };
+    let timeline = RunTimeline {
+        micro_batches,
+        timeline: timeline(&chunks),
+    };
+    TrainingRun {
+        reason: None,
+        found: Some(RunFound {
+            outcome: outcome(Kind::Training, 1.0),
+            others: vec![plan("tp=4 pp=8 dp=64 mbs=1 fp8", 0.02)],
+            front: vec![plan("tp=8 pp=8 dp=32 mbs=1 fp8", 0.0)],
+            goodput: Some(goodput),
+            chunks,
+            timeline: Some(timeline),
+        }),
+        ..infeasible()
+    }
+}
+
+#[test]
+fn runs_read_as_recorded() {
+    let run = sample(Schedule::OneForwardOneBackward, 4, 8);
+    insta::assert_snapshot!("run_table_en", run_table(&run, Language::En));
+    insta::assert_snapshot!("run_table_zh", run_table(&run, Language::Zh));
+    insta::assert_snapshot!("run_json_en", run_json(&run, 0.25, Language::En).unwrap());
+    insta::assert_snapshot!("run_csv_en", run_csv(&run, Language::En).unwrap());
+    let drawing = run_svg(&run, Language::En).unwrap();
+    insta::assert_snapshot!("run_svg_en", drawing.replace("><", ">\n<"));
+}
+
+#[test]
+fn deep_and_long_pipelines_are_cut() {
+    let run = sample(Schedule::ZeroBubbleH1, 20, 400);
+    let text = run_table(&run, Language::En);
+    let ranks: Vec<&str> = text.lines().filter(|line| line.contains(" … ")).collect();
+    assert_eq!(ranks.len(), 17, "16 ranks and the legend: {text}");
+    assert!(
+        ranks
+            .iter()
+            .take(16)
+            .all(|line| line.chars().count() <= 100)
+    );
+    assert!(text.contains("\n  …\n"), "ranks are left out: {text}");
+    let drawing = run_svg(&run, Language::Zh).unwrap();
+    assert!(drawing.len() < 400_000, "{}", drawing.len());
+    assert!(drawing.contains("model &lt;1&gt;") && !drawing.contains("model <1>"));
+}
+
+#[test]
+fn without_a_result_or_a_pipeline_there_is_no_drawing() {
+    for language in Language::ALL {
+        assert_eq!(run_svg(&infeasible(), language), None);
+        let one = sample(Schedule::OneForwardOneBackward, 1, 8);
+        assert_eq!(run_svg(&one, language), None);
+        let text = run_table(&infeasible(), language);
+        assert!(
+            text.contains("HGX H200") && text.lines().count() == 5,
+            "{text}"
+        );
+        let csv = run_csv(&infeasible(), language).unwrap();
+        assert_eq!(csv.lines().count(), 2);
+    }
+}
+
+#[test]
+fn nothing_falls_back_to_a_key() {
+    for language in Language::ALL {
+        for schedule in [Schedule::OneForwardOneBackward, Schedule::ZeroBubbleH1] {
+            let run = sample(schedule, 4, 8);
+            let text = run_table(&run, language) + &run_svg(&run, language).unwrap();
+            for key in [
+                "run.",
+                "cause.",
+                "statement.",
+                "column.",
+                "metric.",
+                "checkpoint\n",
+            ] {
+                assert!(!text.contains(key), "{key}: {text}");
+            }
+        }
+    }
+}
