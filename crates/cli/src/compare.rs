@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::{
-    Comparison, Data, Scenario, assemble, evaluate, jobs, model_span, resolve,
+    Comparison, Data, Scenario, assemble, evaluate, jobs, quoted_span, resolve,
 };
 use chokepoint_report::{Language, csv, html, json, table};
 use rayon::prelude::*;
@@ -57,7 +57,7 @@ fn read_models(name: &str, text: &str, scenario: &Path, data: &mut Data) -> Resu
         if !data.models.contains_key(model) && (model.contains('/') || model.ends_with(".json")) {
             let path = folder.join(model);
             let config = files::read(&path)
-                .map_err(|error| error.at(name, text, model_span(text, workload)))?;
+                .map_err(|error| error.at(name, text, quoted_span(text, workload, model)))?;
             data.models
                 .insert(model.to_owned(), (path.display().to_string(), config));
         }

@@ -1,6 +1,7 @@
 //! The comparison: a job for each system and workload, evaluated independently, assembled in
 //! order.
 
+use chokepoint_catalog::Framework;
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::FabricParts;
 use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, Seconds};
@@ -10,6 +11,7 @@ use crate::equal::{chips_for_budget, chips_for_power, sale_unit};
 use crate::resolve::{Resolved, SystemParts};
 use crate::row::{Comparison, Kind, Outcome, Row, Statement};
 use crate::scenario::{Held, Workload};
+use crate::software::software;
 use crate::{serving, training};
 
 /// One system on one workload, by their places in the scenario.
@@ -39,7 +41,8 @@ pub fn evaluate(resolved: &Resolved, job: Job) -> Row {
         Ok((spec, chips)) => (chips, outcome(resolved, job, parts, workload, spec, chips)),
         Err((chips, reason)) => (chips, Err(reason)),
     };
-    row(resolved, parts, workload, chips, found)
+    let framework = resolved.frameworks[job.workload].as_ref();
+    row(resolved, parts, workload, framework, chips, found)
 }
 
 /// How many chips the system gets; else why none, with the number asked for.
@@ -85,11 +88,19 @@ fn chips_for_time(
     deadline: Seconds,
 ) -> Option<u64> {
     let architecture = &resolved.models[job.workload];
+    let framework = resolved.frameworks[job.workload].as_ref();
     let unit = sale_unit(parts, &resolved.prices);
     match workload {
         Workload::Training(given) => {
-            let workload = training::workload(given);
-            training::chips_for_deadline(parts, unit, spec, architecture, &workload, deadline)
+            let case = chokepoint_train::Case {
+                architecture,
+                workload: &training::workload(given),
+                software: &software(framework, &parts.chip.calibration.curve),
+                chip: spec,
+                fabric: &parts.fabric,
+                chips: unit,
+            };
+            training::chips_for_deadline(&case, framework, unit, deadline)
         }
         Workload::Serving(given) => {
             let workload = serving::workload(given);
@@ -108,19 +119,19 @@ fn outcome(
     chips: u64,
 ) -> Result<Outcome, Statement> {
     let architecture = &resolved.models[job.workload];
+    let framework = resolved.frameworks[job.workload].as_ref();
     let fabric = &parts.fabric;
     match workload {
         Workload::Training(given) => {
-            let workload = training::workload(given);
             let case = chokepoint_train::Case {
-                software: &chokepoint_train::Software::CURRENT,
+                software: &software(framework, &parts.chip.calibration.curve),
                 architecture,
-                workload: &workload,
+                workload: &training::workload(given),
                 chip: spec,
                 fabric,
                 chips,
             };
-            training::outcome(&case, given.plan.as_ref())
+            training::outcome(&case, given, framework)
         }
         Workload::Serving(given) => {
             let workload = serving::workload(given);
@@ -141,6 +152,7 @@ fn row(
     resolved: &Resolved,
     parts: &SystemParts,
     workload: &Workload,
+    framework: Option<&Framework>,
     chips: u64,
     found: Result<Outcome, Statement>,
 ) -> Row {
@@ -179,6 +191,10 @@ fn row(
     if !export.open_conditions.is_empty() {
         let count = export.open_conditions.len().to_string();
         notes.push(Statement::new("export-conditions", [("count", count)]));
+    }
+    if let Some(framework) = framework {
+        let name = framework.name.clone();
+        notes.push(Statement::new("framework-kernels", [("framework", name)]));
     }
     notes.extend(published(workload, outcome.as_ref()));
     Row {

@@ -10,6 +10,7 @@ mod emit;
 mod equal;
 mod export;
 mod limits;
+mod planning;
 mod prediction;
 mod resolve;
 mod row;
@@ -25,7 +26,7 @@ pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
 pub use emit::{Target, emit};
 pub use export::facts as export_facts;
-pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
+pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
     Failures, RunFound, RunGoodput, RunPlan, RunRequest, RunTimeline, SpaceChoice, TrainingRun,

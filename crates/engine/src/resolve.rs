@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use chokepoint_catalog::{
-    Catalog, Chip, Entry, Figure, Grade, Network, PriceBook, Source, System, check,
+    Catalog, Chip, Entry, Figure, Framework, Grade, Network, PriceBook, Source, System, check,
 };
 use chokepoint_chip::ChipSpec;
 use chokepoint_diag::{Code, Diagnostic};
@@ -30,6 +30,8 @@ pub struct Resolved {
     pub transaction: Transaction,
     /// Models of the workloads, in their order.
     pub models: Vec<Architecture>,
+    /// Training frameworks of the workloads, in their order, where they name one.
+    pub frameworks: Vec<Option<Framework>>,
     /// Systems, in the order of the scenario.
     pub systems: Vec<SystemParts>,
 }
@@ -72,13 +74,18 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
             system_parts(&data.catalog, id.get_ref()).map_err(|error| placed(error, id.span()))?;
         systems.push(parts);
     }
-    let mut models = Vec::new();
+    let (mut models, mut frameworks) = (Vec::new(), Vec::new());
     for workload in &scenario.workloads {
-        let span = model_span(text, workload);
+        let model = workload.get_ref().model();
         models.push(
-            data.model(workload.get_ref().model())
-                .map_err(|error| placed(error, span))?,
+            data.model(model)
+                .map_err(|error| placed(error, quoted_span(text, workload, model)))?,
         );
+        let framework = workload.get_ref().framework().map(|id| {
+            let found = data.catalog.framework(id).cloned();
+            found.map_err(|error| placed(error, quoted_span(text, workload, id)))
+        });
+        frameworks.push(framework.transpose()?);
     }
     let prices = data
         .catalog
@@ -92,15 +99,16 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
         prices,
         transaction,
         models,
+        frameworks,
         systems,
     })
 }
 
-/// The place of a workload's model id, or of the workload when it cannot be found.
+/// The place of an id in a workload, or of the workload when it cannot be found.
 #[must_use]
-pub fn model_span(text: &str, workload: &Spanned<Workload>) -> Range<usize> {
+pub fn quoted_span(text: &str, workload: &Spanned<Workload>, id: &str) -> Range<usize> {
     let span = workload.span();
-    let quoted = format!("\"{}\"", workload.get_ref().model());
+    let quoted = format!("\"{id}\"");
     let found = text.get(span.start..).and_then(|rest| rest.find(&quoted));
     found.map_or(span.clone(), |at| {
         span.start + at..span.start + at + quoted.len()

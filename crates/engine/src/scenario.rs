@@ -141,6 +141,10 @@ pub struct Training {
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     #[serde(default = "one")]
     pub expert_imbalance: f64,
+    /// Id of a framework, whose kernels count and what it runs is searched; without it the kernels
+    /// that the chip's calibration states and all that is modelled.
+    #[serde(default)]
+    pub framework: Option<String>,
     /// A plan to evaluate instead of searching.
     #[serde(default)]
     pub plan: Option<FixedPlan>,
@@ -406,6 +410,15 @@ impl Workload {
         match self {
             Self::Training(workload) => &workload.model,
             Self::Serving(workload) => &workload.model,
+        }
+    }
+
+    /// Id of a training framework.
+    #[must_use]
+    pub fn framework(&self) -> Option<&str> {
+        match self {
+            Self::Training(workload) => workload.framework.as_deref(),
+            Self::Serving(_) => None,
         }
     }
 

@@ -55,7 +55,7 @@ pub use schedule::{
     Chunk, Operation, OperationKind, Pipeline, PipelineError, Placement, RankTimes, Schedule,
     ScheduleError, Scheduler, Timeline, UnknownSchedule,
 };
-pub use search::{SearchResult, front, search, search_in};
+pub use search::{SearchResult, front, search, search_in, search_or_offload};
 pub use space::Space;
 pub use spares::share_without_node;
 pub use technique::{

@@ -1,6 +1,6 @@
 //! Which layers each pipeline stage holds.
 
-use crate::Placement;
+use crate::{Placement, Plan};
 
 /// Layers of each kind on one stage; a model has at most this many kinds of layers.
 pub(crate) const MAX_KINDS: usize = 8;
@@ -54,6 +54,21 @@ pub(crate) fn stages(
         next += size;
     }
     stages
+}
+
+/// The fewest and the most layers that [`stages`] deals to a rank, those of a tail included.
+///
+/// Of the longer chunks from the second on, ceil(extra / pp) lie on the second rank where they go
+/// round, and both of the last rank where they go there and back.
+pub(crate) fn layers_of_ranks(layers: u64, tail: u64, plan: &Plan) -> (u64, u64) {
+    let chunks = plan.pp * plan.vp;
+    let (base, extra) = ((layers + tail) / chunks, (layers + tail) % chunks);
+    let longer = match plan.schedule.placement() {
+        Placement::Cyclic => extra.div_ceil(plan.pp),
+        Placement::Vee if extra >= plan.pp => 2,
+        Placement::Vee => extra.min(1),
+    };
+    (base * plan.vp, base * plan.vp + longer)
 }
 
 /// Halvings of the range in which the time of the slowest balanced stage lies: to a thousandth of

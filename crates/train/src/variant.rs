@@ -234,17 +234,8 @@ impl Variant {
             .fold(Bytes::ZERO, |sum, kept| sum + kept)
     }
 
-    /// Forward and backward of the whole model for one micro-batch; `counts` layers of each kind.
-    pub(crate) fn whole(&self, counts: &[u32; MAX_KINDS]) -> Seconds {
-        Seconds::new(self.all_times(counts).total())
-    }
-
-    /// Of it, gradients of weights.
-    pub(crate) fn gradient(&self, counts: &[u32; MAX_KINDS]) -> Seconds {
-        Seconds::new(self.all_times(counts).gradient)
-    }
-
-    fn all_times(&self, counts: &[u32; MAX_KINDS]) -> Times {
+    /// The whole model for one micro-batch; `counts` layers of each kind.
+    pub(crate) fn all_times(&self, counts: &[u32; MAX_KINDS]) -> Times {
         let all = Stage {
             counts: *counts,
             first: true,

@@ -210,6 +210,20 @@ impl Schedule {
         if fits { Ok(()) } else { Err(error) }
     }
 
+    /// The fewest micro-batches from some number on with which a pipeline can run the schedule.
+    #[must_use]
+    pub(crate) const fn least_micro_batches(self, pp: u64, vp: u64, from: u64) -> u64 {
+        match self {
+            Self::OneForwardOneBackward if vp > 1 => from.next_multiple_of(pp),
+            Self::DualPipe | Self::DualPipeV => {
+                let twice = pp.saturating_mul(2);
+                let least = if from < twice { twice } else { from };
+                least.next_multiple_of(self.copies())
+            }
+            _ => from,
+        }
+    }
+
     /// Whether the optimizer is validated after it has stepped, so that ranks need not wait for
     /// each other at the end of a step (Qi et al. 2024, section 4).
     #[must_use]
