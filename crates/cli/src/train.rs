@@ -75,6 +75,8 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
             Emit::Megatron => Target::Megatron,
             Emit::Torchtitan => Target::Torchtitan,
         }),
+        sites: options.sites.options()?,
+        extra_tokens: options.sites.extra_tokens,
     })
 }
 

@@ -17,6 +17,12 @@ pub(crate) fn positive(name: &'static str, value: f64) -> Option<Wrong> {
     (!possible).then(|| (name, format!("must be positive, found {value}")))
 }
 
+/// A number that must be a share of something.
+pub(crate) fn share(name: &'static str, value: f64) -> Option<Wrong> {
+    let possible = (0.0..=1.0).contains(&value);
+    (!possible).then(|| (name, format!("must lie between 0 and 1, found {value}")))
+}
+
 /// A count that must lie between one and the most that is counted.
 pub(crate) fn count(name: &'static str, value: u64) -> Option<Wrong> {
     let possible = (1..=MOST_COUNTED).contains(&value);

@@ -91,6 +91,27 @@ impl Choice {
         }
     }
 
+    /// The same for the chips of several sites at one: a given plan with as many more replicas,
+    /// else what the chips allow.
+    ///
+    /// # Errors
+    /// As of [`Self::of`].
+    pub(super) fn gathered(
+        &self,
+        sites: u64,
+        request: &RunRequest,
+        framework: Option<&Framework>,
+        case: &Case,
+    ) -> Result<Self, Diagnostic> {
+        match self {
+            Self::Given(plan) => Ok(Self::Given(Box::new(Plan {
+                dp: plan.dp.saturating_mul(sites),
+                ..**plan
+            }))),
+            Self::Searched(..) => Self::of(request, framework, case),
+        }
+    }
+
     /// Plans that trade time for memory.
     pub(super) fn front(&self, case: &Case, points: usize) -> Vec<Prediction> {
         match self {
