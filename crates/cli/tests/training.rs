@@ -114,6 +114,40 @@ fn a_given_plan_is_predicted_and_drawn_in_both_languages() {
 }
 
 #[test]
+fn a_run_is_split_over_sites() {
+    let line = [
+        "--sites",
+        "2",
+        "--wan",
+        "100 Gbit/s",
+        "--round-trip",
+        "30 ms",
+    ];
+    let mut asked = train(&["--plan", PIPED, "--wan-overlap", "0.5"]);
+    asked.extend(line);
+    let run = json(&asked);
+    let number = |key: &str| run["sites"][key].as_f64().unwrap();
+    assert_eq!(run["chips"], 256);
+    assert_eq!(run["sites"]["chips_per_site"], 128);
+    assert!((number("wan_bytes_per_second") - 12.5e9).abs() < 1.0);
+    assert!((number("round_trip_seconds") - 0.03).abs() < 1e-12);
+    // Some of the exchange hides under the backward pass, and never more than half of that.
+    let hidden = number("exchange_seconds") - number("exposed_seconds");
+    assert!(hidden > 0.0 && hidden < number("site_step_seconds") / 2.0);
+    let step = run["best"]["metrics"]["step_seconds"].as_f64().unwrap();
+    let parts = number("site_step_seconds") + number("exposed_seconds_per_step");
+    assert!((step / parts - 1.0).abs() < 1e-12);
+    let single = &run["sites"]["single_site"];
+    assert!(single["days"].as_f64() < run["best"]["metrics"]["run_days"].as_f64());
+    let csv = text(&{
+        let mut asked = asked.clone();
+        asked.extend(["--format", "csv"]);
+        asked
+    });
+    assert!(csv.contains(&step.to_string()), "{csv}");
+}
+
+#[test]
 fn a_path_stands_for_a_model() {
     let run = json(&[
         "train",

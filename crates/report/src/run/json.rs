@@ -3,6 +3,7 @@
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, RunTimeline, TrainingRun};
 use serde_json::{Error, Value, json};
 
+use super::sites;
 use crate::json::{elasticities, pairs, plan};
 use crate::messages::{Language, Words};
 
@@ -40,6 +41,9 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "best": found.map(|found| best(&found.outcome)),
         "alternatives": list(|found| &found.others),
         "front": list(|found| &found.front),
+        "sites": found
+            .and_then(|found| found.sites.as_ref())
+            .map(|split| sites::json(&words, split)),
         "goodput": found.and_then(|found| found.goodput.as_ref()).map(goodput),
         "timeline": found.and_then(|found| found.timeline.as_ref()).map(timeline),
         "evaluated": run.evaluated,
