@@ -2,9 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use chokepoint_train::{Case, MemoryTable, Plan, Prediction};
+use chokepoint_train::{Case, Infeasible, MemoryTable, Plan, Prediction};
 use chokepoint_units::{PartName as _, SECONDS_PER_DAY, SECONDS_PER_HOUR};
 use serde_json::json;
+
+use crate::row::Statement;
+
+/// Why a plan does not run.
+pub(crate) fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
+    match reason {
+        Infeasible::Plan(error) => Statement::new(
+            "plan-invalid",
+            [("plan", plan.to_string()), ("why", error.to_string())],
+        ),
+        Infeasible::Memory(table) => Statement::new(
+            "memory-short",
+            [
+                ("plan", plan.to_string()),
+                ("needed", table.total.to_string()),
+                ("usable", table.usable.to_string()),
+            ],
+        ),
+    }
+}
 
 /// Parts of a step, seconds.
 pub(crate) fn breakdown(found: &Prediction) -> Vec<(&'static str, f64)> {

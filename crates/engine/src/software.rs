@@ -51,11 +51,14 @@ pub(crate) fn restrict(framework: &Framework, space: &mut Space) {
     }
 }
 
-fn exchange(framework: &Framework) -> TensorExchange {
+/// How a framework exchanges what tensor parallelism splits.
+pub(crate) const fn exchange(framework: &Framework) -> TensorExchange {
     if framework.sequence_parallel {
         TensorExchange::Sequence
-    } else {
+    } else if framework.scattered_transfers {
         TensorExchange::ScatteredTransfers
+    } else {
+        TensorExchange::AllReduce
     }
 }
 

@@ -1,20 +1,16 @@
 //! The row of a training workload.
 
-use std::collections::BTreeMap;
-
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_train::{
-    Case, Infeasible, Optimizer, Plan, Prediction, SearchResult, Software, Workload, evaluate,
-    search,
+    Case, Infeasible, Optimizer, Prediction, SearchResult, Software, Workload, evaluate, search,
 };
-use chokepoint_units::PartName as _;
-use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, SECONDS_PER_HOUR, Seconds};
-use serde_json::json;
+use chokepoint_units::{NumberFormat, Seconds};
 
 use crate::elasticity::{FIXED_STEP, SEARCHED_STEP, elasticities};
 use crate::equal::smallest;
+use crate::prediction::{breakdown, memory, metrics, plan_fields, refusal};
 use crate::resolve::SystemParts;
 use crate::row::{Outcome, Resource, Statement};
 use crate::scenario::{FixedPlan, Training};
@@ -64,23 +60,6 @@ fn best(case: &Case, fixed: Option<&FixedPlan>, kept: usize) -> Found {
     }
     let best = plans.remove(0);
     Ok((best, plans))
-}
-
-fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
-    match reason {
-        Infeasible::Plan(error) => Statement::new(
-            "plan-invalid",
-            [("plan", plan.to_string()), ("why", error.to_string())],
-        ),
-        Infeasible::Memory(table) => Statement::new(
-            "memory-short",
-            [
-                ("plan", plan.to_string()),
-                ("needed", table.total.to_string()),
-                ("usable", table.usable.to_string()),
-            ],
-        ),
-    }
 }
 
 /// The fewest chips, in whole units as sold, that finish the run in a time.
@@ -147,18 +126,9 @@ pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome,
         chips_used: found.plan.chips(),
         metrics: metrics(case, &found),
         interval: (step * (1.0 - found.spread), step * (1.0 + found.spread)),
-        breakdown: found
-            .parts
-            .iter()
-            .map(|(part, time)| (part.key(), time.get()))
-            .collect(),
+        breakdown: breakdown(&found),
         whole: step,
-        memory: vec![
-            ("weights", found.memory.weights.get()),
-            ("gradients", found.memory.gradients.get()),
-            ("optimizer", found.memory.optimizer.get()),
-            ("activations", found.memory.activations.get()),
-        ],
+        memory: memory(&found.memory),
         elasticities,
         alternatives: others
             .iter()
@@ -166,54 +136,4 @@ pub(crate) fn outcome(case: &Case, fixed: Option<&FixedPlan>) -> Result<Outcome,
             .collect(),
         hourly: None,
     })
-}
-
-fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
-    let chips = case.chips as f64;
-    let power = (found.chip_energy_per_step / found.step).get() / found.plan.chips() as f64;
-    BTreeMap::from([
-        ("step_seconds", found.step.get()),
-        ("tokens_per_second", found.tokens_per_second),
-        (
-            "tokens_per_second_per_chip",
-            found.tokens_per_second / chips,
-        ),
-        ("mfu", found.mfu),
-        ("run_days", found.run.get() / SECONDS_PER_DAY),
-        ("chip_hours", found.run.get() / SECONDS_PER_HOUR * chips),
-        (
-            "chip_hours_per_trillion_tokens",
-            1e12 / found.tokens_per_second * chips / SECONDS_PER_HOUR,
-        ),
-        ("memory_bytes", found.memory.total.get()),
-        ("memory_usable_bytes", found.memory.usable.get()),
-        ("memory_capacity_bytes", case.chip.capacity.get()),
-        ("chip_power_watts", power),
-    ])
-}
-
-fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
-    BTreeMap::from([
-        ("tp", json!(plan.tp)),
-        ("cp", json!(plan.cp)),
-        ("ep", json!(plan.ep)),
-        ("pp", json!(plan.pp)),
-        ("vp", json!(plan.vp)),
-        ("dp", json!(plan.dp)),
-        ("micro_batch", json!(plan.micro_batch)),
-        ("recompute", json!(plan.recompute.name())),
-        ("schedule", json!(plan.schedule)),
-        ("format", json!(plan.format)),
-        ("etp", json!(plan.etp)),
-        ("tensor", json!(plan.tensor)),
-        ("overlap_tp", json!(plan.overlap_tp)),
-        ("context", json!(plan.context)),
-        ("overlap_ep", json!(plan.overlap_ep)),
-        ("sharding", json!(plan.sharding)),
-        ("shard", json!(plan.shard)),
-        ("overlap_dp", json!(plan.overlap_dp)),
-        ("offload", json!(plan.offload.to_string())),
-        ("balanced", json!(plan.balanced)),
-        ("split_vocabulary", json!(plan.split_vocabulary)),
-    ])
 }

@@ -1,6 +1,6 @@
 //! One training run: what must hold whatever the figures.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, reason = "a test may fail")]
 
 use chokepoint_engine::train::PlanChunks;
 use chokepoint_engine::units::NumberFormat;

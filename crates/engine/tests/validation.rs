@@ -8,7 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 #![expect(
     clippy::disallowed_macros,
-    reason = "shows predictions beside measurements"
+    clippy::disallowed_methods,
+    reason = "reads the published table and shows predictions beside it"
 )]
 
 use std::collections::BTreeMap;
@@ -21,6 +22,12 @@ use chokepoint_engine::{
 
 /// A row of the table by column.
 type Cells = BTreeMap<String, String>;
+
+/// A predicted and a measured step, seconds.
+type Steps = (f64, f64);
+
+/// Two runs that differ along one column: a name, the first and the last.
+type Pair = (String, Steps, Steps);
 
 /// The table and its predictions; absent where the table is.
 static TABLE: LazyLock<Option<(Vec<Cells>, Validation)>> = LazyLock::new(|| {
@@ -40,7 +47,7 @@ static TABLE: LazyLock<Option<(Vec<Cells>, Validation)>> = LazyLock::new(|| {
 });
 
 /// Rows with their predictions that a condition holds for: (cells, predicted and measured step).
-fn steps(keep: impl Fn(&Cells, &ValidationRow) -> bool) -> Vec<(&'static Cells, (f64, f64))> {
+fn steps(keep: impl Fn(&Cells, &ValidationRow) -> bool) -> Vec<(&'static Cells, Steps)> {
     let Some((cells, found)) = &*TABLE else {
         return Vec::new();
     };
@@ -151,7 +158,7 @@ fn memory_is_as_measured() {
 /// The smallest model, 22B, is the one furthest off: its all-reduces, run again, come out too long.
 #[test]
 fn full_recomputation_costs_what_it_did() {
-    let mut by_model: BTreeMap<&str, Vec<(&str, (f64, f64))>> = BTreeMap::new();
+    let mut by_model: BTreeMap<&str, Vec<(&str, Steps)>> = BTreeMap::new();
     for (cells, steps) in steps(|cells, _| cells["source_id"] == "korthikanti") {
         let entry = by_model.entry(&cells["model"]).or_default();
         entry.push((&cells["recompute"], steps));
@@ -168,12 +175,8 @@ fn full_recomputation_costs_what_it_did() {
 }
 
 /// Pairs of rows that agree in some columns: of each group the two at the ends of another column.
-fn pairs(
-    same: &[&str],
-    along: &str,
-    keep: impl Fn(&Cells) -> bool,
-) -> Vec<(String, (f64, f64), (f64, f64))> {
-    let mut groups: BTreeMap<Vec<&str>, Vec<(f64, (f64, f64))>> = BTreeMap::new();
+fn pairs(same: &[&str], along: &str, keep: impl Fn(&Cells) -> bool) -> Vec<Pair> {
+    let mut groups: BTreeMap<Vec<&str>, Vec<(f64, Steps)>> = BTreeMap::new();
     for (cells, steps) in steps(|cells, _| keep(cells)) {
         let key = same.iter().map(|column| cells[*column].as_str()).collect();
         let at: f64 = cells[along].parse().unwrap();
@@ -250,7 +253,7 @@ fn fp8_gains_what_it_did() {
         ];
         columns.map(|column| cells[column].clone())
     };
-    let mut runs: BTreeMap<_, BTreeMap<&str, (f64, f64)>> = BTreeMap::new();
+    let mut runs: BTreeMap<_, BTreeMap<&str, Steps>> = BTreeMap::new();
     for (cells, steps) in steps(|_, _| true) {
         runs.entry(key(cells))
             .or_default()
@@ -289,7 +292,7 @@ fn best(model: &str, chip: &str) -> (f64, f64) {
         number("gbs") * number("seq_len") / step / number("n_chips")
     };
     let fastest = runs.into_iter().min_by(|a, b| {
-        let of = |run: &(&Cells, (f64, f64))| 1.0 / rate(run.0, run.1.1);
+        let of = |run: &(&Cells, Steps)| 1.0 / rate(run.0, run.1.1);
         of(a).total_cmp(&of(b))
     });
     fastest.map_or((0.0, 0.0), |(cells, (predicted, measured))| {
@@ -313,7 +316,7 @@ fn a_wide_domain_is_worth_what_it_was() {
 }
 
 /// One experiment of BLOOM's design sweep: what is held equal, and its runs by layout.
-type Sweep = BTreeMap<String, BTreeMap<(String, String, String), Vec<(f64, f64)>>>;
+type Sweep = BTreeMap<String, BTreeMap<(String, String, String), Vec<Steps>>>;
 
 fn sweeps() -> Sweep {
     let mut sweeps = Sweep::new();
@@ -360,14 +363,14 @@ fn layouts_are_ranked_as_measured() {
     let (mut agree, mut differ) = (0, 0);
     let mut regrets = Vec::new();
     for runs in sweeps().values().filter(|runs| runs.len() > 1) {
-        let mean = |runs: &Vec<(f64, f64)>| {
+        let mean = |runs: &Vec<Steps>| {
             let count = runs.len() as f64;
             let sum = runs
                 .iter()
                 .fold((0.0, 0.0), |sum, run| (sum.0 + run.0, sum.1 + run.1));
             (sum.0 / count, sum.1 / count)
         };
-        let means: Vec<(f64, f64)> = runs.values().map(mean).collect();
+        let means: Vec<Steps> = runs.values().map(mean).collect();
         for (index, a) in means.iter().enumerate() {
             for b in &means[..index] {
                 if (a.1 / b.1 - 1.0).abs() < 0.01 {

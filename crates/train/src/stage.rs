@@ -277,15 +277,11 @@ mod tests {
         ] {
             let kinds: Vec<usize> = (0..layers).map(|layer| usize::from(layer >= 3)).collect();
             let spread = stages(&kinds, 0, pp, vp, Placement::Cyclic);
-            let total: u32 = spread.iter().map(super::Stage::layers).sum();
+            let total: u32 = spread.iter().map(Stage::layers).sum();
             assert_eq!(total as usize, layers);
             let dense: u32 = spread.iter().map(|stage| stage.counts[0]).sum();
             assert_eq!(dense as usize, layers.min(3));
-            let largest = spread
-                .iter()
-                .map(super::Stage::layers)
-                .max()
-                .unwrap_or_default();
+            let largest = spread.iter().map(Stage::layers).max().unwrap_or_default();
             let least = layers.div_ceil((pp * vp) as usize) * vp as usize;
             assert!(largest as usize <= least, "{layers} {pp} {vp}");
         }

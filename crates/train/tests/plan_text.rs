@@ -1,7 +1,5 @@
 //! A plan reads back what it writes.
 
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
-
 use chokepoint_model::Recompute;
 use chokepoint_train::{
     ContextExchange, Offload, Plan, Schedule, Sharding, TensorExchange, TensorOverlap,

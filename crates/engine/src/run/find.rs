@@ -10,6 +10,7 @@ use chokepoint_train::{
 use super::{RunRequest, SpaceChoice};
 use crate::emit::Target;
 use crate::limits;
+use crate::prediction::refusal;
 use crate::row::Statement;
 use crate::software::{defaults, restrict};
 
@@ -162,23 +163,6 @@ fn searched(
         evaluated,
         pruned,
     })
-}
-
-fn refusal(plan: &Plan, reason: &Infeasible) -> Statement {
-    match reason {
-        Infeasible::Plan(error) => Statement::new(
-            "plan-invalid",
-            [("plan", plan.to_string()), ("why", error.to_string())],
-        ),
-        Infeasible::Memory(table) => Statement::new(
-            "memory-short",
-            [
-                ("plan", plan.to_string()),
-                ("needed", table.total.to_string()),
-                ("usable", table.usable.to_string()),
-            ],
-        ),
-    }
 }
 
 /// Where diagnostics of a given plan point.

@@ -1,13 +1,13 @@
 //! From a row to a case and a plan: what it says, and what is assumed or searched where it says
 //! nothing.
 
-use chokepoint_catalog::{Catalog, Framework, Rate};
+use chokepoint_catalog::{Catalog, Framework};
 use chokepoint_chip::{ChipSpec, Sustained};
 use chokepoint_fabric::{Fabric, FabricScale};
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
-    Case, KernelRates, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space,
-    TensorExchange, TensorOverlap, Trained, Workload, measure, search_in,
+    Case, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space, TensorExchange,
+    TensorOverlap, Trained, Workload, measure, search_in,
 };
 use chokepoint_units::{Bandwidth, NumberFormat, Seconds};
 
@@ -15,6 +15,7 @@ use super::architecture::architecture;
 use super::assumed::Assumed;
 use super::row::Row;
 use crate::resolve::system_parts;
+use crate::software::{self, software};
 
 /// Load of the busiest expert rank over the mean where a row does not say that tokens were forced
 /// to balance: the middle of the 1.1 to 1.5 that practitioners see (`peers_training.md` section
@@ -158,25 +159,6 @@ fn framework<'a>(catalog: &'a Catalog, row: &Row, assumed: &mut Assumed) -> Opti
     found.or_else(|| catalog.framework("megatron-lm").ok())
 }
 
-fn software(framework: Option<&Framework>, curves: &str) -> Software {
-    framework.map_or(Software::CURRENT, |known| {
-        let rate = |rate: &Rate| rate.on(curves).value;
-        Software {
-            fused_attention: known.fused_attention,
-            launch: known.launch.value,
-            rates: KernelRates {
-                gemm: rate(&known.rates.gemm),
-                grouped: rate(&known.rates.grouped),
-                attention: rate(&known.rates.attention),
-                elementwise: rate(&known.rates.elementwise),
-            },
-            rate_spread: known.rates.gemm.on(curves).ratio_spread(),
-            layer_wait: known.layer_wait.value,
-            expert_launch: known.expert_launch.value,
-        }
-    })
-}
-
 fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
     let sequence = match row.count("seq_len") {
         Some(sequence) => sequence,
@@ -291,9 +273,7 @@ fn plan(
     let exchange = match row.lower("sp").as_str() {
         "yes" => TensorExchange::Sequence,
         "no" => TensorExchange::ScatteredTransfers,
-        _ if on(|known| known.sequence_parallel) => TensorExchange::Sequence,
-        _ if on(|known| known.scattered_transfers) => TensorExchange::ScatteredTransfers,
-        _ => TensorExchange::AllReduce,
+        _ => framework.map_or(TensorExchange::AllReduce, software::exchange),
     };
     let overlapped = if options.contains("no tp") || options.contains("vanilla") {
         false
@@ -357,13 +337,12 @@ fn schedule(row: &Row, options: &str) -> Schedule {
 fn sharding(row: &Row, framework: Option<&Framework>) -> Sharding {
     let text = row.lower("dp_sharding");
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    let unsharded = framework.is_some_and(|known| !known.sharded_optimizer);
     if has(&["zero-2", "stage 2", "shard-grad"]) {
         Sharding::Gradients
     } else if has(&["zero-3", "fsdp", "stage 3"]) {
         Sharding::Parameters
-    } else if has(&["zero-0"]) {
-        Sharding::None
-    } else if text.is_empty() && framework.is_some_and(|known| !known.sharded_optimizer) {
+    } else if has(&["zero-0"]) || (text.is_empty() && unsharded) {
         Sharding::None
     } else {
         Sharding::Optimizer

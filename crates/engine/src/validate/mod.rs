@@ -19,9 +19,10 @@ pub use summary::{Errors, SummaryRow, group_summary};
 pub use table::TrainingTable;
 
 use crate::Data;
+use crate::prediction::breakdown;
 use case::{Setup, predict, setup, step_on, with_sustained};
 use measured::{interval, measured};
-use row::{Row, rows};
+use row::Row;
 
 /// A validated table.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,12 +129,9 @@ impl RowPrediction {
 /// # Errors
 /// When the table cannot be read; a row that cannot be simulated is a result.
 pub fn validate_training(file: &str, text: &str, data: &Data) -> Result<Validation, Diagnostic> {
-    let rows: Vec<ValidationRow> = rows(file, text)?
-        .iter()
-        .map(|row| validate_row(row, data))
-        .collect();
-    let summary = summary::summaries(&rows);
-    Ok(Validation { rows, summary })
+    let table = TrainingTable::parse(file, text)?;
+    let rows = (0..table.rows()).filter_map(|row| table.validate(row, data));
+    Ok(Validation::of(rows.collect()))
 }
 
 fn validate_row(row: &Row, data: &Data) -> ValidationRow {
@@ -206,11 +204,7 @@ fn compare(row: &Row, data: &Data, setup: &mut Setup) -> Result<RowPrediction, S
         low,
         high,
         plan: found.plan.to_string(),
-        breakdown: found
-            .parts
-            .iter()
-            .map(|(part, time)| (chokepoint_units::PartName::key(part), time.get()))
-            .collect(),
+        breakdown: breakdown(&found),
         fits: found.memory.total <= found.memory.usable,
         memory_bytes: found.memory.total.get(),
         measured_memory_bytes: measured_memory(row),
