@@ -125,7 +125,8 @@ impl Setting<'_> {
     }
 
     /// Which resource binds: the one evaluation with one resource scaled, at the plan; searched
-    /// again for memory capacity where the plan was searched.
+    /// again for memory capacity where the plan was searched. Between sites the round trip belongs
+    /// to the latency of the networks.
     pub(super) fn elasticities(&self, best: &Prediction, kept: usize) -> Vec<(Resource, f64)> {
         let rate = self.rate(best);
         let step = |resource| {
@@ -141,7 +142,15 @@ impl Setting<'_> {
                 fabric,
                 ..self.site
             };
-            let changed = Setting { site, ..*self };
+            let mut link = self.link.copied();
+            if let (Resource::NetworkLatency, Some(link)) = (resource, &mut link) {
+                link.wan.round_trip = link.wan.round_trip / (1.0 + FIXED_STEP);
+            }
+            let changed = Setting {
+                site,
+                link: link.as_ref(),
+                ..*self
+            };
             let found = if resource == Resource::MemoryCapacity {
                 changed.find(kept).map(|found| found.best).ok()
             } else {
