@@ -8,6 +8,7 @@ mod catalog;
 mod compare;
 mod diagnostic;
 mod files;
+mod options;
 mod sites;
 mod train;
 mod validate;

@@ -26,8 +26,7 @@ pub struct Sites {
     /// Exchange parameters every H steps (DiLoCo) instead of gradients at every step.
     #[arg(long, value_name = "H")]
     pub local_steps: Option<u64>,
-    /// Bits of an exchanged parameter [default: 32: gradients as they are accumulated, and outer
-    /// gradients].
+    /// Bits of an exchanged parameter [default: as --gradients; 32 for local steps].
     #[arg(long, value_name = "B")]
     pub exchange_bits: Option<u64>,
     /// Parts of the model that local steps exchange one after the other [default: 1].
@@ -36,10 +35,6 @@ pub struct Sites {
     /// Steps during which the exchange of a fragment may run [default: 0: it is waited for].
     #[arg(long, value_name = "STEPS")]
     pub delay: Option<u64>,
-    /// Further tokens to the same loss, as 0.05 for 5%: of local steps, or of a narrow number
-    /// format without them.
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
-    pub extra_tokens: f64,
 }
 
 impl Sites {

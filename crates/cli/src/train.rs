@@ -76,7 +76,8 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
             Emit::Torchtitan => Target::Torchtitan,
         }),
         sites: options.sites.options()?,
-        extra_tokens: options.sites.extra_tokens,
+        training: options.training.options(),
+        extra_tokens: options.training.extra_tokens,
     })
 }
 

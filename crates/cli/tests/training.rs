@@ -147,6 +147,75 @@ fn a_run_is_split_over_sites() {
     assert!(csv.contains(&step.to_string()), "{csv}");
 }
 
+/// What is asked beyond plain pre-training is said in the table and always in JSON.
+#[test]
+fn how_a_model_is_trained_is_stated() {
+    let options = [
+        "--plan",
+        PIPED,
+        "--lora",
+        "16",
+        "--optimizer",
+        "adam-bf16-moments",
+        "--gradients",
+        "bf16",
+        "--scaling",
+        "block",
+        "--extra-tokens",
+        "0.05",
+    ];
+    for (language, words) in [
+        (
+            "en",
+            [
+                "adapters of rank 16",
+                "BF16 moments",
+                "in bf16",
+                "by block",
+                "5% more tokens",
+            ],
+        ),
+        (
+            "zh",
+            ["秩为 16", "BF16 动量", "以 bf16 累加", "按块缩放", "多 5%"],
+        ),
+    ] {
+        let mut asked = train(&options);
+        asked.extend(["--lang", language]);
+        let shown = text(&asked);
+        for word in words {
+            assert!(shown.contains(word), "{word}: {shown}");
+        }
+        let plain = text(&train(&["--plan", PIPED, "--lang", language]));
+        for option in [
+            "--lora",
+            "--optimizer",
+            "--gradients",
+            "--scaling",
+            "--extra-tokens",
+        ] {
+            assert!(
+                shown.contains(option) && !plain.contains(option),
+                "{option}"
+            );
+        }
+    }
+    let found = json(&train(&options));
+    let plain = json(&train(&["--plan", PIPED]));
+    for (key, asked, usual) in [
+        ("lora_rank", Value::from(16), Value::Null),
+        ("optimizer", "adam-bf16-moments".into(), "adam-fp32".into()),
+        ("gradients", "bf16".into(), "fp32".into()),
+        ("scaling", "block".into(), "current".into()),
+        ("expert_imbalance", 1.0.into(), 1.0.into()),
+        ("extra_tokens_share", 0.05.into(), 0.0.into()),
+        ("tokens", 1.05e12.into(), 1e12.into()),
+    ] {
+        assert_eq!(found["workload"][key], asked, "{key}");
+        assert_eq!(plain["workload"][key], usual, "{key}");
+    }
+}
+
 #[test]
 fn a_path_stands_for_a_model() {
     let run = json(&[

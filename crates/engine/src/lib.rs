@@ -29,7 +29,8 @@ pub use resolve::{Resolved, SystemParts, model_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
     Failures, Local, RunFigures, RunFound, RunGoodput, RunPlan, RunRequest, RunSites, RunTimeline,
-    SitesOptions, SpaceChoice, TrainingRun, parse_formats, parse_tokens, run_training,
+    SitesOptions, SpaceChoice, TrainingOptions, TrainingRun, parse_formats, parse_tokens,
+    run_training,
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;

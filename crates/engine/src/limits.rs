@@ -71,11 +71,16 @@ fn common(formats: &[NumberFormat], imbalance: f64) -> Option<Wrong> {
     if formats.is_empty() {
         return Some(("formats", "must name at least one number format".to_owned()));
     }
-    let possible = (1.0..=64.0).contains(&imbalance);
+    self::imbalance(imbalance)
+}
+
+/// Load of the busiest expert rank over the mean.
+pub(crate) fn imbalance(ratio: f64) -> Option<Wrong> {
+    let possible = (1.0..=64.0).contains(&ratio);
     (!possible).then(|| {
         (
             "expert_imbalance",
-            format!("must lie between 1 and 64, found {imbalance}"),
+            format!("must lie between 1 and 64, found {ratio}"),
         )
     })
 }

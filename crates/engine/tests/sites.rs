@@ -5,7 +5,7 @@
 use chokepoint_engine::units::{Bandwidth, NumberFormat, Seconds};
 use chokepoint_engine::{
     Data, Failures, Resource, RunFound, RunRequest, RunSites, SitesOptions, SpaceChoice,
-    run_training,
+    TrainingOptions, run_training,
 };
 
 /// Parameters of Llama 3.1 8B (`crates/model/tests/model/parameters.rs`).
@@ -40,6 +40,7 @@ fn request(sites: SitesOptions) -> RunRequest {
         space: SpaceChoice::Mainstream,
         target: None,
         sites,
+        training: TrainingOptions::default(),
         extra_tokens: 0.0,
     }
 }

@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 37] = [
+    const STATEMENTS: [(&str, &[&str]); 45] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -202,6 +202,14 @@ pub(crate) mod tests {
         ("failures-other-chip", &["name"]),
         ("no-goodput", &["why"]),
         ("no-timeline", &["why"]),
+        ("adapters", &["rank"]),
+        ("optimizer-bf16-moments", &[]),
+        ("optimizer-muon", &[]),
+        ("gradients-narrow", &["format"]),
+        ("expert-imbalance", &["ratio"]),
+        ("scaling-delayed", &[]),
+        ("scaling-block", &[]),
+        ("scaling-unused", &[]),
         ("extra-tokens", &["share"]),
         ("extra-tokens-none", &[]),
         ("extra-tokens-of-local-steps", &[]),

@@ -111,9 +111,8 @@ pub(super) fn goodput(
         .chips()
         .div_ceil(experience.chips_per_node.max(1));
     let spare_nodes = libm::ceil(nodes as f64 * experience.spare_share.value) as u64 * sites;
-    let architecture = case.architecture;
-    let parameters = architecture.parameters_main() + architecture.mtp_parameters();
-    let bytes = checkpoint_bytes(parameters as f64, case.workload.optimizer);
+    let parameters = case.workload.trained_parameters(case.architecture);
+    let bytes = checkpoint_bytes(parameters, case.workload.optimizer);
     let reliability = Reliability {
         failures_per_node_day: experience.failures_per_node_day.value,
         failures_per_job_day: 0.0,

@@ -48,7 +48,7 @@ pub(super) struct Timing {
 }
 
 impl Link {
-    /// Bytes of all parameters on the link.
+    /// Bytes of all trained parameters on the link.
     pub(super) fn bytes(&self, case: &Case) -> Bytes {
         bytes(case, self.bits as f64)
     }
@@ -121,7 +121,7 @@ impl Link {
         let further = self.local.map_or(0.0, |_| self.extra_tokens);
         LocalPlan {
             inner_steps: asked.inner_steps,
-            parameters: case.architecture.parameters() as f64,
+            parameters: case.workload.trained_parameters(case.architecture),
             bits: self.bits as f64,
             fragments: asked.fragments,
             overlap_steps: asked.delay,
@@ -156,7 +156,7 @@ impl Link {
 }
 
 fn bytes(case: &Case, bits: f64) -> Bytes {
-    Bytes::new(case.architecture.parameters() as f64 * bits / 8.0)
+    Bytes::new(case.workload.trained_parameters(case.architecture) * bits / 8.0)
 }
 
 /// The backward pass of one micro-batch, a mean over the ranks of the pipeline: gradients are

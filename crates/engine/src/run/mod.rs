@@ -4,6 +4,7 @@
 mod failures;
 mod find;
 mod link;
+mod options;
 mod request;
 mod result;
 mod setting;
@@ -16,6 +17,7 @@ use chokepoint_train::{Case, PlanChunks, Scheduler, Workload, plan_chunks};
 
 pub use failures::RunGoodput;
 pub use link::Local;
+pub use options::TrainingOptions;
 pub use request::{Failures, RunRequest, SpaceChoice, parse_formats, parse_tokens};
 pub use result::{RunFound, RunPlan, RunTimeline, TrainingRun};
 pub use sites::SitesOptions;
@@ -41,17 +43,13 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
     request.check()?;
     let link = request.sites.link(request)?;
     let architecture = data.model(&request.model)?;
+    request.training.check(&architecture)?;
     let parts = system_parts(&data.catalog, &request.system)?;
     let prices = data.catalog.price_book(&request.prices)?;
     let framework = framework(request, data)?;
     let experience = failures::experience(request, &parts, &data.catalog)?;
     let software = software(framework, &parts.chip.calibration.curve);
-    let workload = Workload::pretraining(
-        request.sequence,
-        request.batch,
-        request.tokens * (1.0 + request.extra_tokens),
-        request.formats.clone(),
-    );
+    let workload = request.training.workload(request);
     let sites = link.map_or(1, |link| link.wan.sites);
     let of_site = Workload {
         global_batch: workload.global_batch / sites,
@@ -96,6 +94,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         found: None,
         notes: Vec::new(),
         workload: workload.clone(),
+        extra_tokens: request.extra_tokens,
         architecture: architecture.clone(),
     };
     match setting.find(request.others + 1) {
@@ -117,6 +116,8 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         0..0,
         all_notes(&parts, request, &economics, run.found.is_some()),
     );
+    let format = run.found.as_ref().map(|found| found.chunks.plan.format);
+    run.notes.extend(request.training.notes(format));
     if let Some(found) = &run.found {
         let notes = split::notes(request, link.as_ref(), found.sites.as_ref());
         run.notes.extend(notes);

@@ -3,7 +3,7 @@
 use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_units::NumberFormat;
 
-use super::SitesOptions;
+use super::{SitesOptions, TrainingOptions};
 use crate::emit::Target;
 use crate::limits;
 
@@ -40,6 +40,8 @@ pub struct RunRequest {
     pub space: SpaceChoice,
     /// Framework that must be able to run what is searched.
     pub target: Option<Target>,
+    /// How the model is trained.
+    pub training: TrainingOptions,
     /// What is asked of training over several sites.
     pub sites: SitesOptions,
     /// Further tokens to the same loss, as a share of those of the run: for number formats and

@@ -27,6 +27,8 @@ pub struct TrainingRun {
     pub framework: Option<String>,
     /// The workload.
     pub workload: Workload,
+    /// Tokens of the workload beyond those asked for, as a share of these.
+    pub extra_tokens: f64,
     /// The model.
     pub architecture: Architecture,
     /// The training software.

@@ -8,9 +8,9 @@ use super::RunRequest;
 use super::link::{Link, Local};
 use crate::limits;
 
-/// Bits of an exchanged parameter where nothing is said: gradients as they are accumulated, and
-/// outer gradients, in FP32.
-pub(super) const BITS: u64 = 32;
+/// Bits of an outer gradient where nothing is said (`DiLoCo`: FP32), and the most of an exchanged
+/// parameter.
+const BITS: u64 = 32;
 
 /// What is asked of training over several sites, as options; none for a single site.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -72,7 +72,10 @@ impl SitesOptions {
                 bandwidth,
                 round_trip,
             },
-            bits: self.exchange_bits.unwrap_or(BITS),
+            bits: self.exchange_bits.unwrap_or_else(|| match local {
+                Some(_) => BITS,
+                None => u64::from(request.training.gradients.bits()),
+            }),
             overlap: self.wan_overlap.unwrap_or(0.0),
             local,
             extra_tokens: request.extra_tokens,

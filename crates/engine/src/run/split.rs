@@ -1,7 +1,7 @@
 //! What it costs to split a run over sites.
 
 use chokepoint_diag::Diagnostic;
-use chokepoint_train::{Case, Prediction, Workload, diloco_loss_ratio};
+use chokepoint_train::{Case, Prediction, Trained, Workload, diloco_loss_ratio};
 use chokepoint_units::NumberFormat;
 
 use super::RunGoodput;
@@ -10,7 +10,6 @@ use super::link::{Link, Local};
 use super::request::RunRequest;
 use super::result::{RunFound, metric};
 use super::setting::{Setting, unlinked};
-use super::sites::BITS;
 use crate::row::{Outcome, Statement};
 
 /// A run on several sites, or on one for comparison.
@@ -113,6 +112,7 @@ impl Link {
         let timing = self.timing(case, best).map_err(|e| unlinked(&e))?;
         let synchronous = self.synchronous(case, best).map_err(|e| unlinked(&e))?;
         let even = self.break_even(case, best, &synchronous);
+        let pretrains = self.local.is_some() && case.workload.trained == Trained::All;
         let parameters = case.architecture.parameters() as f64;
         Ok(RunSites {
             sites: self.wan.sites,
@@ -133,9 +133,9 @@ impl Link {
             lost_share: timing.lost_share,
             synchronous_step_seconds: synchronous.step.get(),
             break_even_inner_steps: even.map_err(|e| unlinked(&e))?,
-            loss_ratio: self
-                .local
-                .and_then(|_| diloco_loss_ratio(parameters, self.wan.sites)),
+            loss_ratio: pretrains
+                .then(|| diloco_loss_ratio(parameters, self.wan.sites))
+                .flatten(),
             run: RunFigures::of(
                 &found.outcome,
                 setting.whole.workload.tokens,
@@ -211,7 +211,7 @@ pub(super) fn notes(
     }
     if request.sites.exchange_bits.is_none() {
         let key = if local { "outer-bits" } else { "gradient-bits" };
-        all.push(Statement::new(key, [("bits", BITS.to_string())]));
+        all.push(Statement::new(key, [("bits", link.bits.to_string())]));
     }
     if local && request.extra_tokens > 0.0 && narrow(&request.formats) {
         all.push(Statement::new("extra-tokens-of-local-steps", []));

@@ -1,5 +1,6 @@
 //! A training run as JSON, schema 1.
 
+use chokepoint_engine::train::Trained;
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, RunTimeline, TrainingRun};
 use serde_json::{Error, Value, json};
 
@@ -33,6 +34,12 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
             "sequence": run.workload.sequence,
             "global_batch": run.workload.global_batch,
             "formats": run.workload.formats,
+            "optimizer": run.workload.optimizer.name(),
+            "gradients": run.workload.gradients,
+            "scaling": run.workload.scaling.name(),
+            "lora_rank": lora_rank(run.workload.trained),
+            "expert_imbalance": run.workload.imbalance,
+            "extra_tokens_share": run.extra_tokens,
         },
         "prices": run.prices,
         "feasible": found.is_some(),
@@ -51,6 +58,13 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "seconds": seconds,
         "notes": notes,
     }))
+}
+
+const fn lora_rank(trained: Trained) -> Option<u64> {
+    match trained {
+        Trained::All => None,
+        Trained::Adapters { rank } => Some(rank),
+    }
 }
 
 fn best(outcome: &Outcome) -> Value {

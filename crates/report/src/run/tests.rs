@@ -64,6 +64,7 @@ fn infeasible() -> TrainingRun {
         framework: None,
         workload: Workload::pretraining(4096, 1024, 1e12, vec![NumberFormat::Bf16]),
         architecture: Architecture::from_config("config.json", CONFIG).unwrap(),
+        extra_tokens: 0.0,
         software: Software::CURRENT,
         evaluated: 1200,
         pruned: 34_000,
