@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use chokepoint_report::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::options::Training;
+use crate::sites::Sites;
+
 /// What holds an AI cluster back: the chip, the memory, the wire, the watt, the price or the rule?
 #[derive(Debug, Parser)]
 #[command(name = "chokepoint", version, about)]
@@ -118,6 +121,12 @@ pub struct Train {
     /// Form of the result.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// How the model is trained.
+    #[command(flatten)]
+    pub training: Training,
+    /// Several sites.
+    #[command(flatten)]
+    pub sites: Sites,
 }
 
 /// Plans that are searched.

@@ -8,6 +8,8 @@ mod catalog;
 mod compare;
 mod diagnostic;
 mod files;
+mod options;
+mod sites;
 mod train;
 mod validate;
 

@@ -75,6 +75,9 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
             Emit::Megatron => Target::Megatron,
             Emit::Torchtitan => Target::Torchtitan,
         }),
+        sites: options.sites.options()?,
+        training: options.training.options(),
+        extra_tokens: options.training.extra_tokens,
     })
 }
 

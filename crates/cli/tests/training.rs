@@ -114,6 +114,109 @@ fn a_given_plan_is_predicted_and_drawn_in_both_languages() {
 }
 
 #[test]
+fn a_run_is_split_over_sites() {
+    let line = [
+        "--sites",
+        "2",
+        "--wan",
+        "100 Gbit/s",
+        "--round-trip",
+        "30 ms",
+    ];
+    let mut asked = train(&["--plan", PIPED, "--wan-overlap", "0.5"]);
+    asked.extend(line);
+    let run = json(&asked);
+    let number = |key: &str| run["sites"][key].as_f64().unwrap();
+    assert_eq!(run["chips"], 256);
+    assert_eq!(run["sites"]["chips_per_site"], 128);
+    assert!((number("wan_bytes_per_second") - 12.5e9).abs() < 1.0);
+    assert!((number("round_trip_seconds") - 0.03).abs() < 1e-12);
+    // Some of the exchange hides under the backward pass, and never more than half of that.
+    let hidden = number("exchange_seconds") - number("exposed_seconds");
+    assert!(hidden > 0.0 && hidden < number("site_step_seconds") / 2.0);
+    let step = run["best"]["metrics"]["step_seconds"].as_f64().unwrap();
+    let parts = number("site_step_seconds") + number("exposed_seconds_per_step");
+    assert!((step / parts - 1.0).abs() < 1e-12);
+    let single = &run["sites"]["single_site"];
+    assert!(single["days"].as_f64() < run["best"]["metrics"]["run_days"].as_f64());
+    let csv = text(&{
+        let mut asked = asked.clone();
+        asked.extend(["--format", "csv"]);
+        asked
+    });
+    assert!(csv.contains(&step.to_string()), "{csv}");
+}
+
+/// What is asked beyond plain pre-training is said in the table and always in JSON.
+#[test]
+fn how_a_model_is_trained_is_stated() {
+    let options = [
+        "--plan",
+        PIPED,
+        "--lora",
+        "16",
+        "--optimizer",
+        "adam-bf16-moments",
+        "--gradients",
+        "bf16",
+        "--scaling",
+        "block",
+        "--extra-tokens",
+        "0.05",
+    ];
+    for (language, words) in [
+        (
+            "en",
+            [
+                "adapters of rank 16",
+                "BF16 moments",
+                "in bf16",
+                "by block",
+                "5% more tokens",
+            ],
+        ),
+        (
+            "zh",
+            ["秩为 16", "BF16 动量", "以 bf16 累加", "按块缩放", "多 5%"],
+        ),
+    ] {
+        let mut asked = train(&options);
+        asked.extend(["--lang", language]);
+        let shown = text(&asked);
+        for word in words {
+            assert!(shown.contains(word), "{word}: {shown}");
+        }
+        let plain = text(&train(&["--plan", PIPED, "--lang", language]));
+        for option in [
+            "--lora",
+            "--optimizer",
+            "--gradients",
+            "--scaling",
+            "--extra-tokens",
+        ] {
+            assert!(
+                shown.contains(option) && !plain.contains(option),
+                "{option}"
+            );
+        }
+    }
+    let found = json(&train(&options));
+    let plain = json(&train(&["--plan", PIPED]));
+    for (key, asked, usual) in [
+        ("lora_rank", Value::from(16), Value::Null),
+        ("optimizer", "adam-bf16-moments".into(), "adam-fp32".into()),
+        ("gradients", "bf16".into(), "fp32".into()),
+        ("scaling", "block".into(), "current".into()),
+        ("expert_imbalance", 1.0.into(), 1.0.into()),
+        ("extra_tokens_share", 0.05.into(), 0.0.into()),
+        ("tokens", 1.05e12.into(), 1e12.into()),
+    ] {
+        assert_eq!(found["workload"][key], asked, "{key}");
+        assert_eq!(plain["workload"][key], usual, "{key}");
+    }
+}
+
+#[test]
 fn a_path_stands_for_a_model() {
     let run = json(&[
         "train",

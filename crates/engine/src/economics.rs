@@ -13,7 +13,9 @@ use crate::row::Outcome;
 /// What a number of chips needs and costs.
 #[derive(Debug, Clone)]
 pub(crate) struct Economics {
-    /// Chips that are paid for.
+    /// Sites, each of as many chips with a network of its own.
+    pub sites: u64,
+    /// Chips of a site that are paid for.
     pub chips: u64,
     /// Scale-out network.
     pub network: FabricParts,
@@ -26,11 +28,22 @@ pub(crate) struct Economics {
 impl Economics {
     /// Of a number of chips.
     pub(crate) fn of(parts: &SystemParts, prices: &PriceBook, chips: u64) -> Self {
+        Self::of_sites(parts, prices, 1, chips)
+    }
+
+    /// Of a number of sites, each of a number of chips.
+    pub(crate) fn of_sites(
+        parts: &SystemParts,
+        prices: &PriceBook,
+        sites: u64,
+        chips: u64,
+    ) -> Self {
         let network = network_parts(parts, chips);
         Self {
             power: system_power(&parts.system, tdp(parts), &network, chips),
             capital: capital(prices, &parts.system, &network, chips).filter(|_| chips > 0),
             network,
+            sites,
             chips,
         }
     }
@@ -41,7 +54,7 @@ impl Economics {
         let drawn = outcome.metrics.get("chip_power_watts");
         let drawn = drawn.copied().map_or(tdp, Power::new);
         let idle = parts.spec.as_ref().map_or(tdp, ChipSpec::idle);
-        let used = outcome.chips_used as f64 / self.chips.max(1) as f64;
+        let used = outcome.chips_used as f64 / self.all_chips().max(1) as f64;
         drawn * used + idle * (1.0 - used) + self.power.host + self.power.network
     }
 
@@ -51,7 +64,12 @@ impl Economics {
         let provisioned = self.power.provisioned;
         let cost = |capital: &Capital| hourly(prices, capital, self.chips, provisioned, average);
         outcome.hourly = self.capital.as_ref().map(cost);
-        add_money_and_energy(outcome, self.chips, average);
+        add_money_and_energy(outcome, self.all_chips(), average);
+    }
+
+    /// Chips of all sites.
+    const fn all_chips(&self) -> u64 {
+        self.chips * self.sites
     }
 }
 

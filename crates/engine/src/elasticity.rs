@@ -38,11 +38,17 @@ pub(crate) fn elasticities(
             Resource::ScaleOutBandwidth => on_fabric.out_bandwidth = more,
             Resource::NetworkLatency => on_fabric.latency = less,
             Resource::KernelLaunch => on_chip.launch = less,
+            Resource::WideAreaBandwidth => {}
         }
         let changed = rate_with(resource, &chip.scaled(on_chip), &fabric.scaled(on_fabric));
         (resource, libm::log(changed / rate) / libm::log1p(step))
     };
     let mut found: Vec<(Resource, f64)> = Resource::ALL.into_iter().map(of).collect();
-    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    rank(&mut found);
     found
+}
+
+/// Largest first.
+pub(crate) fn rank(found: &mut [(Resource, f64)]) {
+    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
 }

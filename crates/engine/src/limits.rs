@@ -17,6 +17,12 @@ pub(crate) fn positive(name: &'static str, value: f64) -> Option<Wrong> {
     (!possible).then(|| (name, format!("must be positive, found {value}")))
 }
 
+/// A number that must be a share of something.
+pub(crate) fn share(name: &'static str, value: f64) -> Option<Wrong> {
+    let possible = (0.0..=1.0).contains(&value);
+    (!possible).then(|| (name, format!("must lie between 0 and 1, found {value}")))
+}
+
 /// A count that must lie between one and the most that is counted.
 pub(crate) fn count(name: &'static str, value: u64) -> Option<Wrong> {
     let possible = (1..=MOST_COUNTED).contains(&value);
@@ -65,11 +71,16 @@ fn common(formats: &[NumberFormat], imbalance: f64) -> Option<Wrong> {
     if formats.is_empty() {
         return Some(("formats", "must name at least one number format".to_owned()));
     }
-    let possible = (1.0..=64.0).contains(&imbalance);
+    self::imbalance(imbalance)
+}
+
+/// Load of the busiest expert rank over the mean.
+pub(crate) fn imbalance(ratio: f64) -> Option<Wrong> {
+    let possible = (1.0..=64.0).contains(&ratio);
     (!possible).then(|| {
         (
             "expert_imbalance",
-            format!("must lie between 1 and 64, found {imbalance}"),
+            format!("must lie between 1 and 64, found {ratio}"),
         )
     })
 }

@@ -113,10 +113,12 @@ pub enum Resource {
     NetworkLatency,
     /// Fixed time of kernels.
     KernelLaunch,
+    /// Bandwidth between sites.
+    WideAreaBandwidth,
 }
 
 impl Resource {
-    /// All resources.
+    /// All resources of one site.
     pub const ALL: [Self; 7] = [
         Self::Compute,
         Self::MemoryBandwidth,
@@ -138,6 +140,7 @@ impl Resource {
             Self::ScaleOutBandwidth => "scale_out_bandwidth",
             Self::NetworkLatency => "network_latency",
             Self::KernelLaunch => "kernel_launch",
+            Self::WideAreaBandwidth => "wide_area_bandwidth",
         }
     }
 }

@@ -5,7 +5,8 @@
 use chokepoint_engine::train::PlanChunks;
 use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{
-    Data, Failures, RunFound, RunRequest, SpaceChoice, Target, TrainingRun, emit, run_training,
+    Data, Failures, RunFound, RunRequest, SitesOptions, SpaceChoice, Target, TrainingOptions,
+    TrainingRun, emit, run_training,
 };
 
 fn request(model: &str, system: &str, chips: u64) -> RunRequest {
@@ -25,6 +26,9 @@ fn request(model: &str, system: &str, chips: u64) -> RunRequest {
         front: false,
         space: SpaceChoice::Mainstream,
         target: None,
+        sites: SitesOptions::default(),
+        training: TrainingOptions::default(),
+        extra_tokens: 0.0,
     }
 }
 

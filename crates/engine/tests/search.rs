@@ -8,8 +8,8 @@ use chokepoint_engine::model::{Architecture, Recompute};
 use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{Data, system_parts};
 use chokepoint_train::{
-    Case, ContextExchange, Offload, Plan, Schedule, Sharding, Software, Space, TensorExchange,
-    TensorOverlap, Workload, evaluate, front, search_in,
+    Case, ContextExchange, Offload, Optimizer, Plan, Schedule, Sharding, Software, Space,
+    TensorExchange, TensorOverlap, Trained, Workload, evaluate, front, search_in,
 };
 
 const DENSE: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
@@ -130,6 +130,8 @@ struct Trial {
     system: &'static str,
     batch: u64,
     software: Software,
+    /// What differs from plain pre-training.
+    training: fn(&mut Workload),
 }
 
 const TRIAL: Trial = Trial {
@@ -139,6 +141,7 @@ const TRIAL: Trial = Trial {
     system: "hgx-h100",
     batch: 12,
     software: Software::CURRENT,
+    training: |_| {},
 };
 
 /// Whether anything fits; the search finds what evaluating every plan finds.
@@ -150,7 +153,8 @@ fn compare(trial: &Trial, narrow: impl Fn(Space) -> Space) -> bool {
         ..ChipScale::default()
     });
     let architecture = Architecture::from_config("config.json", trial.config).unwrap();
-    let workload = Workload::pretraining(4096, trial.batch, 1e9, vec![NumberFormat::Bf16]);
+    let mut workload = Workload::pretraining(4096, trial.batch, 1e9, vec![NumberFormat::Bf16]);
+    (trial.training)(&mut workload);
     let case = Case {
         architecture: &architecture,
         workload: &workload,
@@ -247,6 +251,30 @@ fn mixture_with_room_and_short_of_memory() {
         ..mixture
     };
     assert!(compare(&rack, mainstream));
+}
+
+#[test]
+fn however_the_model_is_trained() {
+    let adapters = |workload: &mut Workload| workload.trained = Trained::Adapters { rank: 8 };
+    let narrow = |workload: &mut Workload| {
+        workload.optimizer = Optimizer::Muon;
+        workload.gradients = NumberFormat::Bf16;
+    };
+    let uneven = |workload: &mut Workload| workload.imbalance = 1.5;
+    for (training, config, capacity) in [
+        (adapters as fn(&mut Workload), SHALLOW, 1.0),
+        (adapters, SHALLOW, 0.1),
+        (narrow, SHALLOW, 0.15),
+        (uneven, SHALLOW_MIXTURE, 0.1),
+    ] {
+        let trial = Trial {
+            training,
+            config,
+            capacity,
+            ..TRIAL
+        };
+        assert!(compare(&trial, mainstream));
+    }
 }
 
 #[test]

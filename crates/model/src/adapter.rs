@@ -1,7 +1,7 @@
 //! Low-rank adapters beside frozen linear layers.
 
 use crate::operator::{ElementwiseKind, GemmClass, Operator};
-use crate::{Architecture, Attention, Phase, Shard};
+use crate::{Architecture, Attention, LayerKind, Phase, Shard};
 
 /// What adapters of a rank beside the query-key-value and the output projection add to a layer:
 /// for each, a product down to the rank and one up from it (Hu et al. 2021, `LoRA`), and adding the
@@ -46,5 +46,28 @@ pub fn adapter_operators(
         crate::layer::backward(&forward)
     } else {
         forward
+    }
+}
+
+impl Architecture {
+    /// Parameters of adapters of a rank beside the query-key-value and the output projection of
+    /// every layer of the main model; latent attention has none ([`adapter_operators`]).
+    #[must_use]
+    pub fn adapter_parameters(&self, rank: u64) -> u64 {
+        let of = |kind: &LayerKind| match kind.attention {
+            Attention::Grouped {
+                heads,
+                kv_heads,
+                head_dim,
+                ..
+            } => {
+                let (own, inputs) = (heads * head_dim, (heads + 2 * kv_heads) * head_dim);
+                rank * (self.hidden + inputs + own + self.hidden)
+            }
+            Attention::Latent { .. } => 0,
+        };
+        self.layer_counts()
+            .map(|(kind, count)| count * of(&self.kinds[kind]))
+            .sum()
     }
 }

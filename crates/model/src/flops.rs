@@ -144,4 +144,16 @@ impl Architecture {
     pub fn training_flops_per_token(&self, sequence: u64, causal: bool) -> Ops {
         self.forward_flops_per_token(sequence, causal) * 3.0
     }
+
+    /// Model FLOPs of training adapters on one token: as [`Self::training_flops_per_token`] without
+    /// the gradients of frozen weights, so that linear layers count twice their forward pass and
+    /// attention, which has no weights, three times.
+    ///
+    /// Limits: the adapters' own are not counted, and attention of multi-token-prediction modules
+    /// counts as a linear layer.
+    #[must_use]
+    pub fn adapter_training_flops_per_token(&self, sequence: u64, causal: bool) -> Ops {
+        let forward = self.forward_flops(sequence, causal);
+        forward.total() * 2.0 + forward.attention
+    }
 }

@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 28] = [
+    const STATEMENTS: [(&str, &[&str]); 45] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -202,6 +202,23 @@ pub(crate) mod tests {
         ("failures-other-chip", &["name"]),
         ("no-goodput", &["why"]),
         ("no-timeline", &["why"]),
+        ("adapters", &["rank"]),
+        ("optimizer-bf16-moments", &[]),
+        ("optimizer-muon", &[]),
+        ("gradients-narrow", &["format"]),
+        ("expert-imbalance", &["ratio"]),
+        ("scaling-delayed", &[]),
+        ("scaling-block", &[]),
+        ("scaling-unused", &[]),
+        ("extra-tokens", &["share"]),
+        ("extra-tokens-none", &[]),
+        ("extra-tokens-of-local-steps", &[]),
+        ("loss-ratio", &["ratio", "sites"]),
+        ("loss-ratio-unknown", &[]),
+        ("outer-update-left-out", &[]),
+        ("gradient-bits", &["bits"]),
+        ("outer-bits", &["bits"]),
+        ("line-left-out", &[]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
@@ -268,7 +285,8 @@ pub(crate) mod tests {
             needed.push(format!("export.{}", outcome.key()));
             needed.push(format!("export-text.{}", outcome.key()));
         }
-        for resource in crate::view::RESOURCES {
+        let between = std::iter::once(chokepoint_engine::Resource::WideAreaBandwidth);
+        for resource in crate::view::RESOURCES.into_iter().chain(between) {
             needed.push(format!("resource.{}", resource.key()));
             needed.push(format!("resource-short.{}", resource.key()));
         }

@@ -9,9 +9,10 @@ use crate::Optimizer;
 use crate::limits::{OutOfRange, require, require_amount, require_share, require_some};
 use crate::memory::WEIGHT_BYTES;
 
-/// Bytes of a checkpoint of the whole job: 16-bit weights and the optimizer's state, once.
+/// Bytes of a checkpoint of the whole job: 16-bit weights and the optimizer's state of the
+/// parameters that are trained, once.
 ///
-/// Gradients, replicas and the position in the data are not written. Llama 3 405B with FP32 Adam:
+/// Gradients, replicas, frozen weights and the position in the data are not written. Llama 3 405B with FP32 Adam:
 /// 405e9 x (2 + 12) = 5.7 TB.
 #[must_use]
 pub const fn checkpoint_bytes(parameters: f64, optimizer: Optimizer) -> Bytes {

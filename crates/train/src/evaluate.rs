@@ -186,10 +186,7 @@ pub(crate) fn step_parts(
 pub(crate) fn predict(case: &Case, plan: &Plan, parts: Parts, memory: MemoryTable) -> Prediction {
     let step = parts.total();
     let tokens = (case.workload.global_batch * case.workload.sequence) as f64;
-    let ops = case
-        .architecture
-        .training_flops_per_token(case.workload.sequence, true)
-        * tokens;
+    let ops = case.workload.flops_per_token(case.architecture) * tokens;
     let peak = case.chip.rate(plan.format) * plan.chips() as f64;
     let steps = case.workload.tokens / tokens;
     Prediction {

@@ -3,7 +3,7 @@
 use chokepoint_chip::{ChipSpec, KernelClass};
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
-use chokepoint_units::{NumberFormat, Seconds};
+use chokepoint_units::{NumberFormat, Ops, Seconds};
 
 /// Precision of the optimizer's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,16 @@ pub enum Optimizer {
 }
 
 impl Optimizer {
+    /// Name in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AdamFp32 => "adam-fp32",
+            Self::AdamBf16Moments => "adam-bf16-moments",
+            Self::Muon => "muon",
+        }
+    }
+
     /// Bytes of state for each parameter.
     #[must_use]
     pub const fn bytes_per_parameter(self) -> f64 {
@@ -56,6 +66,16 @@ pub enum Scaling {
 }
 
 impl Scaling {
+    /// Name in output.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::Current => "current",
+            Self::Block => "block",
+        }
+    }
+
     /// Bytes moved to cast one 16-bit element to a narrow format beyond the one pass that the
     /// chip's product in that format holds: with current scaling a pass to find the largest value.
     /// A second copy, column-wise for the weight gradient, is written too, but norms and activation
@@ -184,6 +204,28 @@ impl Workload {
     /// Bytes of a gradient.
     pub(crate) const fn gradient_bytes(&self) -> f64 {
         self.gradients.stored_bytes()
+    }
+
+    /// Parameters that are trained: all of the model, multi-token prediction included, or those of
+    /// the adapters.
+    #[must_use]
+    pub fn trained_parameters(&self, architecture: &Architecture) -> f64 {
+        match self.trained {
+            Trained::All => architecture.parameters() as f64,
+            Trained::Adapters { rank } => architecture.adapter_parameters(rank) as f64,
+        }
+    }
+
+    /// Model FLOPs of training on one token, without recomputation; of frozen weights no gradients
+    /// are counted.
+    #[must_use]
+    pub fn flops_per_token(&self, architecture: &Architecture) -> Ops {
+        match self.trained {
+            Trained::All => architecture.training_flops_per_token(self.sequence, true),
+            Trained::Adapters { .. } => {
+                architecture.adapter_training_flops_per_token(self.sequence, true)
+            }
+        }
     }
 
     /// Whether the weights of the model are trained, rather than adapters beside them.

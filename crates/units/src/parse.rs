@@ -63,10 +63,13 @@ impl Dimension {
             Self::Bandwidth => &[
                 ("B/s", 1.0),
                 ("Mb/s", 1.25e5),
+                ("Mbit/s", 1.25e5),
                 ("MB/s", 1e6),
                 ("Gb/s", 1.25e8),
+                ("Gbit/s", 1.25e8),
                 ("GB/s", 1e9),
                 ("Tb/s", 1.25e11),
+                ("Tbit/s", 1.25e11),
                 ("TB/s", 1e12),
                 ("PB/s", 1e15),
             ],
@@ -201,6 +204,7 @@ fn skipped_when_printing(unit: &str) -> bool {
     unit.contains('i') && unit.ends_with('B')
         || unit == "b"
         || unit.ends_with("b/s")
+        || unit.ends_with("bit/s")
         || unit.ends_with("OP/s") && !unit.ends_with("FLOP/s")
         || matches!(
             unit,
@@ -315,6 +319,7 @@ mod tests {
         let cases = [
             (Dimension::Bandwidth, "4.8 TB/s", 4.8e12),
             (Dimension::Bandwidth, "400 Gb/s", 50e9),
+            (Dimension::Bandwidth, "100 Gbit/s", 12.5e9),
             (Dimension::Data, "80 GiB", 80.0 * 1_073_741_824.0),
             (Dimension::Data, "143,771 MiB", 143_771.0 * 1_048_576.0),
             (Dimension::OpsRate, "1979 TFLOP/s", 1.979e15),

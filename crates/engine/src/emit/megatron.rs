@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use chokepoint_model::{Architecture, Attention, FeedForward, Norm, QkNorm, Recompute};
 use chokepoint_train::{
-    ContextExchange, Plan, PlanChunks, Schedule, Sharding, Space, TensorExchange, TensorOverlap,
+    ContextExchange, Optimizer, Plan, PlanChunks, Scaling, Schedule, Sharding, Space,
+    TensorExchange, TensorOverlap, Workload,
 };
 use chokepoint_units::NumberFormat;
 
@@ -13,7 +14,7 @@ use super::pattern::pattern;
 use super::{Job, Lacks};
 
 /// The schedules, recomputation and offload that Megatron-Core has.
-pub(super) fn restrict(architecture: &Architecture, space: &mut Space) {
+pub(super) fn restrict(architecture: &Architecture, workload: &Workload, space: &mut Space) {
     space.schedules = vec![Schedule::OneForwardOneBackward];
     space
         .offloads
@@ -21,6 +22,48 @@ pub(super) fn restrict(architecture: &Architecture, space: &mut Space) {
     if architecture.experts().is_none() {
         space.recompute.retain(|what| *what != Recompute::Modules);
     }
+    match workload.optimizer {
+        Optimizer::AdamFp32 => {}
+        Optimizer::AdamBf16Moments => space.shardings.retain(|what| *what != Sharding::None),
+        Optimizer::Muon => {
+            space.shardings = vec![Sharding::None];
+            space.data_overlaps = vec![false];
+            space.offloads.retain(|offload| !offload.optimizer);
+        }
+    }
+}
+
+/// What it lacks of the optimizer, the gradients and their exchange.
+pub(super) fn lacks_of_state(workload: &Workload, plan: &Plan) -> Option<Lacks> {
+    match workload.optimizer {
+        Optimizer::AdamBf16Moments if plan.sharding == Sharding::None => {
+            return Some(Lacks::new(
+                "moments in bf16 without sharding of the optimizer's state",
+                "write sharding=optimizer",
+            ));
+        }
+        Optimizer::Muon if plan.sharding != Sharding::None || plan.offload.optimizer => {
+            return Some(Lacks::new(
+                "Muon whose state is split by elements or offloaded",
+                "write sharding=none exposed-dp; its dist_muon splits whole matrices",
+            ));
+        }
+        Optimizer::Muon if plan.overlap_dp => {
+            return Some(Lacks::new(
+                "Muon with overlap of data-parallel traffic",
+                "write sharding=none exposed-dp",
+            ));
+        }
+        _ => {}
+    }
+    if plan.format == NumberFormat::Fp16 && workload.gradients != NumberFormat::Fp32 {
+        return Some(Lacks::new(
+            format!("training in fp16 with gradients in {}", workload.gradients),
+            "write --gradients fp32",
+        ));
+    }
+    let delayed = plan.format == NumberFormat::Fp4 && workload.scaling == Scaling::Delayed;
+    delayed.then(|| Lacks::new("delayed scaling of fp4", "write --scaling block"))
 }
 
 pub(super) fn lacks(architecture: &Architecture, plan: &Plan) -> Option<Lacks> {
@@ -102,8 +145,9 @@ pub(super) fn arguments(job: &Job) -> String {
     training(&mut out, job);
     parallelism(&mut out, job);
     state(&mut out, &job.chunks.plan);
+    optimizer(&mut out, job.workload);
     recompute(&mut out, job);
-    precision(&mut out, job.chunks.plan.format);
+    precision(&mut out, job);
     out.0.push('\n');
     out.0
 }
@@ -388,8 +432,28 @@ fn recompute(out: &mut Arguments, job: &Job) {
     }
 }
 
-/// Scaling is by the current largest value of a tensor, as the prediction has it.
-fn precision(out: &mut Arguments, format: NumberFormat) {
+/// Adam with FP32 state is the default.
+fn optimizer(out: &mut Arguments, workload: &Workload) {
+    match workload.optimizer {
+        Optimizer::AdamFp32 => {}
+        Optimizer::AdamBf16Moments => {
+            out.flag("use-precision-aware-optimizer");
+            out.put("exp-avg-dtype", "bf16");
+            out.put("exp-avg-sq-dtype", "bf16");
+        }
+        Optimizer::Muon => out.put("optimizer", "muon"),
+    }
+    // Otherwise bf16 training accumulates in FP32 by itself.
+    out.flag_if(
+        workload.gradients == NumberFormat::Bf16,
+        "grad-reduce-in-bf16",
+    );
+}
+
+/// Scaling of FP8 is one factor a tensor, of earlier or of current values, or one a block of 128
+/// elements; of FP4 one a block under one of the tensor.
+fn precision(out: &mut Arguments, job: &Job) {
+    let format = job.chunks.plan.format;
     out.flag(if format == NumberFormat::Fp16 {
         "fp16"
     } else {
@@ -398,7 +462,12 @@ fn precision(out: &mut Arguments, format: NumberFormat) {
     match format {
         NumberFormat::Fp8 => {
             out.put("fp8-format", "hybrid");
-            out.put("fp8-recipe", "tensorwise");
+            let recipe = match job.workload.scaling {
+                Scaling::Delayed => "delayed",
+                Scaling::Current => "tensorwise",
+                Scaling::Block => "blockwise",
+            };
+            out.put("fp8-recipe", recipe);
         }
         NumberFormat::Fp4 => {
             out.put("fp4-format", "e2m1");

@@ -7,7 +7,7 @@ mod torchtitan;
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_model::Architecture;
-use chokepoint_train::{Plan, PlanChunks, Software, Space, Workload};
+use chokepoint_train::{Plan, PlanChunks, Software, Space, Trained, Workload};
 
 /// Frameworks that a plan can be written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,10 +56,15 @@ impl Target {
     }
 
     /// The part of a space that the framework runs, as far as it is a product of choices.
-    pub(crate) fn restrict(self, architecture: &Architecture, space: &mut Space) {
+    pub(crate) fn restrict(
+        self,
+        architecture: &Architecture,
+        workload: &Workload,
+        space: &mut Space,
+    ) {
         space.all_chips = true;
         match self {
-            Self::Megatron => megatron::restrict(architecture, space),
+            Self::Megatron => megatron::restrict(architecture, workload, space),
             Self::Torchtitan => torchtitan::restrict(space),
         }
     }
@@ -89,9 +94,17 @@ impl Target {
                 "the batch must be a multiple of dp x mbs",
             ));
         }
+        if workload.trained != Trained::All {
+            return Some(Lacks::new(
+                "pre-training of low-rank adapters",
+                "leave --lora out",
+            ));
+        }
         match self {
-            Self::Megatron => megatron::lacks(architecture, plan),
-            Self::Torchtitan => torchtitan::lacks(architecture, plan),
+            Self::Megatron => megatron::lacks_of_state(workload, plan)
+                .or_else(|| megatron::lacks(architecture, plan)),
+            Self::Torchtitan => torchtitan::lacks_of_workload(workload, plan)
+                .or_else(|| torchtitan::lacks(architecture, plan)),
         }
     }
 }

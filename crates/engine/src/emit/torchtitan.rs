@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
-    ContextExchange, Offload, Plan, PlanChunks, Schedule, Sharding, Space, TensorExchange,
-    TensorOverlap,
+    ContextExchange, Offload, Optimizer, Plan, PlanChunks, Scaling, Schedule, Sharding, Space,
+    TensorExchange, TensorOverlap, Workload,
 };
 use chokepoint_units::NumberFormat;
 
@@ -26,6 +26,29 @@ pub(super) fn restrict(space: &mut Space) {
         .contexts
         .retain(|context| *context != ContextExchange::AllToAll);
     space.offloads = vec![Offload::NONE];
+}
+
+/// What it lacks of the optimizer, the gradients and the scaling.
+pub(super) fn lacks_of_workload(workload: &Workload, plan: &Plan) -> Option<Lacks> {
+    if workload.optimizer != Optimizer::AdamFp32 {
+        return Some(Lacks::new(
+            format!("optimizer {}", workload.optimizer.name()),
+            "write --optimizer adam-fp32",
+        ));
+    }
+    if workload.gradients != NumberFormat::Fp32 {
+        return Some(Lacks::new(
+            format!("reduction of gradients in {}", workload.gradients),
+            "write --gradients fp32",
+        ));
+    }
+    let scaled = plan.format == NumberFormat::Fp8 && workload.scaling != Scaling::Current;
+    scaled.then(|| {
+        Lacks::new(
+            format!("{} scaling of fp8", workload.scaling.name()),
+            "write --scaling current",
+        )
+    })
 }
 
 pub(super) fn lacks(architecture: &Architecture, plan: &Plan) -> Option<Lacks> {

@@ -86,23 +86,33 @@ pub(super) fn experience<'a>(
 /// A node is as large as in the experience, so that failures carry over by chip: a job of as many
 /// chips fails as often. Stragglers stretch steps by 1 / (1 - share lost to them).
 ///
+/// Of several sites each writes the whole model to storage of its own; a failure anywhere stops
+/// all, as it does in synchronous training and, in local steps, at the next exchange.
+/// `found` is the plan of one site with the run of all; `case` has the chips of all.
+///
+/// Limits: spare nodes are taken to serve any site; failures of the line are not counted; with
+/// local steps the other sites could go on until the next exchange.
+///
 /// # Errors
 /// Why no run comes of it.
 pub(super) fn goodput(
     known: &Known,
     case: &Case,
+    sites: u64,
     found: &Prediction,
     outcome: &Outcome,
 ) -> Result<RunGoodput, Statement> {
     let experience = known.experience;
     let unreliable =
         |error: &dyn std::fmt::Display| Statement::new("no-goodput", [("why", error.to_string())]);
-    let chips = found.plan.chips();
-    let nodes = chips.div_ceil(experience.chips_per_node.max(1));
-    let spare_nodes = libm::ceil(nodes as f64 * experience.spare_share.value) as u64;
-    let architecture = case.architecture;
-    let parameters = architecture.parameters_main() + architecture.mtp_parameters();
-    let bytes = checkpoint_bytes(parameters as f64, case.workload.optimizer);
+    let chips = found.plan.chips() * sites;
+    let nodes = found
+        .plan
+        .chips()
+        .div_ceil(experience.chips_per_node.max(1));
+    let spare_nodes = libm::ceil(nodes as f64 * experience.spare_share.value) as u64 * sites;
+    let parameters = case.workload.trained_parameters(case.architecture);
+    let bytes = checkpoint_bytes(parameters, case.workload.optimizer);
     let reliability = Reliability {
         failures_per_node_day: experience.failures_per_node_day.value,
         failures_per_job_day: 0.0,

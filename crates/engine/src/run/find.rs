@@ -59,12 +59,12 @@ impl Choice {
         }
         let mut spaces = Vec::new();
         if let Some(target) = request.target {
+            target.restrict(case.architecture, case.workload, &mut space);
             // What is lacking of the simplest plan is lacking of all.
-            let one = Plan::one(case.chip.best_format(&case.workload.formats));
+            let one = simplest(case, &space);
             if let Some(lacks) = target.lacks(case.architecture, case.workload, &one) {
                 return Err(target.refusal(&lacks));
             }
-            target.restrict(case.architecture, &mut space);
             // What hides expert traffic may need more than a framework has.
             if space.expert_overlaps.contains(&true) && case.architecture.experts().is_some() {
                 spaces.push(Space {
@@ -92,6 +92,27 @@ impl Choice {
         }
     }
 
+    /// The same for the chips of several sites at one: a given plan with as many more replicas,
+    /// else what the chips allow.
+    ///
+    /// # Errors
+    /// As of [`Self::of`].
+    pub(super) fn gathered(
+        &self,
+        sites: u64,
+        request: &RunRequest,
+        framework: Option<&Framework>,
+        case: &Case,
+    ) -> Result<Self, Diagnostic> {
+        match self {
+            Self::Given(plan) => Ok(Self::Given(Box::new(Plan {
+                dp: plan.dp.saturating_mul(sites),
+                ..**plan
+            }))),
+            Self::Searched(..) => Self::of(request, framework, case),
+        }
+    }
+
     /// Plans that trade time for memory.
     pub(super) fn front(&self, case: &Case, points: usize) -> Vec<Prediction> {
         match self {
@@ -101,6 +122,16 @@ impl Choice {
                 .map(|space| front(case, space, points))
                 .unwrap_or_default(),
         }
+    }
+}
+
+/// The simplest plan of a space: one chip.
+fn simplest(case: &Case, space: &Space) -> Plan {
+    let one = Plan::one(case.chip.best_format(&case.workload.formats));
+    Plan {
+        sharding: space.shardings.first().copied().unwrap_or(one.sharding),
+        overlap_dp: space.data_overlaps.contains(&true),
+        ..one
     }
 }
 

@@ -3,28 +3,34 @@
 
 mod failures;
 mod find;
+mod link;
+mod options;
 mod request;
 mod result;
+mod setting;
+mod sites;
+mod split;
 
 use chokepoint_catalog::Framework;
-use chokepoint_chip::ChipSpec;
 use chokepoint_diag::Diagnostic;
-use chokepoint_fabric::Fabric;
-use chokepoint_train::{Case, PlanChunks, Prediction, Scheduler, Workload, evaluate, plan_chunks};
+use chokepoint_train::{Case, PlanChunks, Scheduler, Workload, plan_chunks};
 
 pub use failures::RunGoodput;
+pub use link::Local;
+pub use options::TrainingOptions;
 pub use request::{Failures, RunRequest, SpaceChoice, parse_formats, parse_tokens};
 pub use result::{RunFound, RunPlan, RunTimeline, TrainingRun};
+pub use sites::SitesOptions;
+pub use split::{RunFigures, RunSites};
 
 use crate::Data;
 use crate::compare::notes;
 use crate::economics::Economics;
-use crate::elasticity::{FIXED_STEP, SEARCHED_STEP, elasticities};
-use crate::prediction::{breakdown, memory, metrics, plan_fields};
 use crate::resolve::{SystemParts, system_parts};
-use crate::row::{Outcome, Resource, Statement};
+use crate::row::Statement;
 use crate::software::software;
 use find::{Choice, Found};
+use setting::Setting;
 
 /// Most plans of a front of time against memory.
 const FRONT: usize = 8;
@@ -35,20 +41,23 @@ const FRONT: usize = 8;
 /// What is wrong with the request; a run that does not fit is a result.
 pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Diagnostic> {
     request.check()?;
+    let link = request.sites.link(request)?;
     let architecture = data.model(&request.model)?;
+    request.training.check(&architecture)?;
     let parts = system_parts(&data.catalog, &request.system)?;
     let prices = data.catalog.price_book(&request.prices)?;
     let framework = framework(request, data)?;
     let experience = failures::experience(request, &parts, &data.catalog)?;
     let software = software(framework, &parts.chip.calibration.curve);
-    let workload = Workload::pretraining(
-        request.sequence,
-        request.batch,
-        request.tokens,
-        request.formats.clone(),
-    );
+    let workload = request.training.workload(request);
+    let sites = link.map_or(1, |link| link.wan.sites);
+    let of_site = Workload {
+        global_batch: workload.global_batch / sites,
+        tokens: workload.tokens / sites as f64,
+        ..workload.clone()
+    };
     let spec = parts.spec.clone()?;
-    let case = Case {
+    let whole = Case {
         architecture: &architecture,
         workload: &workload,
         software: &software,
@@ -56,7 +65,21 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         fabric: &parts.fabric,
         chips: request.chips,
     };
-    let choice = Choice::of(request, framework, &case)?;
+    let site = Case {
+        workload: &of_site,
+        chips: request.chips / sites,
+        ..whole
+    };
+    let choice = Choice::of(request, framework, &site)?;
+    let setting = Setting {
+        site,
+        whole,
+        choice: &choice,
+        link: link.as_ref(),
+        parts: &parts,
+        prices,
+        experience: experience.as_ref(),
+    };
     let mut run = TrainingRun {
         model: request.model.clone(),
         system: parts.system.id.clone(),
@@ -71,52 +94,73 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         found: None,
         notes: Vec::new(),
         workload: workload.clone(),
+        extra_tokens: request.extra_tokens,
         architecture: architecture.clone(),
     };
-    let economics = Economics::of(&parts, prices, request.chips);
-    match choice.find(&case, request.others + 1) {
+    match setting.find(request.others + 1) {
         Err(reason) => run.reason = Some(reason),
         Ok(found) => {
             run.evaluated = found.evaluated;
             run.pruned = found.pruned;
-            let mut outcome = outcome(&case, &choice, &found);
-            economics.add_to(&parts, prices, &mut outcome);
-            let goodput = match &experience {
-                Some(known) => failures::goodput(known, &case, &found.best, &outcome)
-                    .map_err(|note| run.notes.push(note))
-                    .ok(),
-                None => None,
-            };
-            let chunks = plan_chunks(&case, &found.best.plan)
-                .map_err(|error| find::impossible(request, &error))?;
-            let timeline = timeline(&chunks).map_err(|note| run.notes.push(note)).ok();
-            let front = if request.front {
-                choice.front(&case, FRONT)
-            } else {
-                Vec::new()
-            };
-            let plans = |plans: &[Prediction]| {
-                let of = |plan: &Prediction| RunPlan::of(plan, &found.best);
-                plans.iter().map(of).collect()
-            };
-            run.found = Some(RunFound {
-                others: plans(&found.others),
-                front: plans(&front),
-                outcome,
-                chunks,
-                goodput,
-                timeline,
-            });
+            let mut result = result(&setting, request, &found, &mut run.notes)?;
+            if let Some(link) = &link {
+                let gathered = choice.gathered(sites, request, framework, &whole)?;
+                let split = link.split(&setting, &found.best, &result, &gathered)?;
+                result.sites = Some(split);
+            }
+            run.found = Some(result);
         }
     }
+    let economics = setting.economics();
     run.notes.splice(
         0..0,
         all_notes(&parts, request, &economics, run.found.is_some()),
     );
+    let format = run.found.as_ref().map(|found| found.chunks.plan.format);
+    run.notes.extend(request.training.notes(format));
+    if let Some(found) = &run.found {
+        let notes = split::notes(request, link.as_ref(), found.sites.as_ref());
+        run.notes.extend(notes);
+    }
     if let (Some(known), Some(_)) = (experience, &run.found) {
         run.notes.extend(known.note);
     }
     Ok(run)
+}
+
+/// The result of the plan that was found, without what a split costs.
+fn result(
+    setting: &Setting,
+    request: &RunRequest,
+    found: &Found,
+    notes: &mut Vec<Statement>,
+) -> Result<RunFound, Diagnostic> {
+    let Found { best, others, .. } = found;
+    let (mut outcome, goodput) = setting.outcome(best)?;
+    outcome.elasticities = setting.elasticities(best, request.others + 1);
+    let others = setting.beside(others, best)?;
+    outcome.alternatives = others
+        .iter()
+        .map(|other| (other.plan.clone(), 1.0 / (1.0 + other.slower)))
+        .collect();
+    let goodput = goodput.and_then(|left| left.map_err(|note| notes.push(note)).ok());
+    let chunks = plan_chunks(&setting.site, &best.plan)
+        .map_err(|error| find::impossible(request, &error))?;
+    let timeline = timeline(&chunks).map_err(|note| notes.push(note)).ok();
+    let front = if request.front {
+        setting.choice.front(&setting.site, FRONT)
+    } else {
+        Vec::new()
+    };
+    Ok(RunFound {
+        front: setting.beside(&front, best)?,
+        others,
+        outcome,
+        sites: None,
+        chunks,
+        goodput,
+        timeline,
+    })
 }
 
 fn framework<'a>(
@@ -155,55 +199,5 @@ fn timeline(chunks: &PlanChunks) -> Result<RunTimeline, Statement> {
             timeline: timeline.clone(),
         }),
         Err(error) => Err(Statement::new("no-timeline", [("why", error.to_string())])),
-    }
-}
-
-/// The result with its elasticities: the one evaluation with one resource scaled, at the plan;
-/// searched again for memory capacity where the plan was searched.
-fn outcome(case: &Case, choice: &Choice, found: &Found) -> Outcome {
-    let best = &found.best;
-    let step = |resource| {
-        if resource == Resource::MemoryCapacity {
-            SEARCHED_STEP
-        } else {
-            FIXED_STEP
-        }
-    };
-    let rate_with = |resource, chip: &ChipSpec, fabric: &Fabric| {
-        let case = Case {
-            chip,
-            fabric,
-            ..*case
-        };
-        let changed = if resource == Resource::MemoryCapacity {
-            choice.find(&case, 1).map(|found| found.best).ok()
-        } else {
-            evaluate(&case, &best.plan).ok()
-        };
-        changed.map_or(best.tokens_per_second, |changed| changed.tokens_per_second)
-    };
-    let whole = best.step.get();
-    Outcome {
-        plan: best.plan.to_string(),
-        plan_fields: plan_fields(&best.plan),
-        chips_used: best.plan.chips(),
-        metrics: metrics(case, best),
-        interval: (whole * (1.0 - best.spread), whole * (1.0 + best.spread)),
-        breakdown: breakdown(best),
-        whole,
-        memory: memory(&best.memory),
-        elasticities: elasticities(
-            case.chip,
-            case.fabric,
-            best.tokens_per_second,
-            step,
-            rate_with,
-        ),
-        alternatives: found
-            .others
-            .iter()
-            .map(|other| (other.plan.to_string(), best.step / other.step))
-            .collect(),
-        hourly: None,
     }
 }

@@ -3,6 +3,7 @@
 use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_units::NumberFormat;
 
+use super::{SitesOptions, TrainingOptions};
 use crate::emit::Target;
 use crate::limits;
 
@@ -39,6 +40,13 @@ pub struct RunRequest {
     pub space: SpaceChoice,
     /// Framework that must be able to run what is searched.
     pub target: Option<Target>,
+    /// How the model is trained.
+    pub training: TrainingOptions,
+    /// What is asked of training over several sites.
+    pub sites: SitesOptions,
+    /// Further tokens to the same loss, as a share of those of the run: for number formats and
+    /// local steps that learn less from a token. No source states how many.
+    pub extra_tokens: f64,
 }
 
 /// Which failures count.
@@ -70,12 +78,24 @@ impl RunRequest {
             limits::count("batch", self.batch),
             limits::count("sequence", self.sequence),
             limits::trained(&self.formats),
+            further(self.extra_tokens),
         ];
         match wrong.into_iter().flatten().next() {
             Some((name, what)) => Err(Diagnostic::new(Code::Value, format!("{name} {what}"))),
             None => Ok(()),
         }
     }
+}
+
+/// Most further tokens: beyond ten times there is no training to speak of.
+const MOST_FURTHER: f64 = 10.0;
+
+fn further(share: f64) -> Option<limits::Wrong> {
+    let possible = (0.0..=MOST_FURTHER).contains(&share);
+    (!possible).then(|| {
+        let what = format!("must lie between 0 and {MOST_FURTHER}, found {share}");
+        ("--extra-tokens", what)
+    })
 }
 
 /// Reads a number of tokens: `1e12`, `15T`, `"15 T"`, `300 B`.

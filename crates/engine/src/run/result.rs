@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_model::Architecture;
 use chokepoint_train::{PlanChunks, Prediction, Software, Timeline, Workload};
 
-use super::RunGoodput;
+use super::{RunGoodput, RunSites};
 use crate::emit::Job;
 use crate::prediction::plan_fields;
 use crate::row::{Outcome, Statement};
@@ -27,6 +27,8 @@ pub struct TrainingRun {
     pub framework: Option<String>,
     /// The workload.
     pub workload: Workload,
+    /// Tokens of the workload beyond those asked for, as a share of these.
+    pub extra_tokens: f64,
     /// The model.
     pub architecture: Architecture,
     /// The training software.
@@ -65,12 +67,19 @@ pub struct RunFound {
     pub others: Vec<RunPlan>,
     /// Plans that trade time for memory, fastest first; empty when not asked for.
     pub front: Vec<RunPlan>,
+    /// What its split over sites costs, where there are several.
+    pub sites: Option<RunSites>,
     /// What failures leave of it.
     pub goodput: Option<RunGoodput>,
     /// The chunks of its pipeline.
     pub chunks: PlanChunks,
     /// When every operation of its pipeline runs.
     pub timeline: Option<RunTimeline>,
+}
+
+/// A measure that every result has.
+pub(super) fn metric(outcome: &Outcome, key: &str) -> f64 {
+    outcome.metrics.get(key).copied().unwrap_or(f64::NAN)
 }
 
 /// A plan beside the best.

@@ -1,8 +1,10 @@
 //! A training run as JSON, schema 1.
 
+use chokepoint_engine::train::Trained;
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, RunTimeline, TrainingRun};
 use serde_json::{Error, Value, json};
 
+use super::sites;
 use crate::json::{elasticities, pairs, plan};
 use crate::messages::{Language, Words};
 
@@ -32,6 +34,12 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
             "sequence": run.workload.sequence,
             "global_batch": run.workload.global_batch,
             "formats": run.workload.formats,
+            "optimizer": run.workload.optimizer.name(),
+            "gradients": run.workload.gradients,
+            "scaling": run.workload.scaling.name(),
+            "lora_rank": lora_rank(run.workload.trained),
+            "expert_imbalance": run.workload.imbalance,
+            "extra_tokens_share": run.extra_tokens,
         },
         "prices": run.prices,
         "feasible": found.is_some(),
@@ -40,6 +48,9 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "best": found.map(|found| best(&found.outcome)),
         "alternatives": list(|found| &found.others),
         "front": list(|found| &found.front),
+        "sites": found
+            .and_then(|found| found.sites.as_ref())
+            .map(|split| sites::json(&words, split)),
         "goodput": found.and_then(|found| found.goodput.as_ref()).map(goodput),
         "timeline": found.and_then(|found| found.timeline.as_ref()).map(timeline),
         "evaluated": run.evaluated,
@@ -47,6 +58,13 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "seconds": seconds,
         "notes": notes,
     }))
+}
+
+const fn lora_rank(trained: Trained) -> Option<u64> {
+    match trained {
+        Trained::All => None,
+        Trained::Adapters { rank } => Some(rank),
+    }
 }
 
 fn best(outcome: &Outcome) -> Value {

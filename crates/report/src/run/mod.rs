@@ -5,6 +5,7 @@ mod drawing;
 mod gantt;
 mod json;
 mod lines;
+mod sites;
 mod table;
 
 pub use self::csv::run_csv;

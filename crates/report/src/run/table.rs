@@ -3,6 +3,7 @@
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, TrainingRun};
 
 use super::lines::lines;
+use super::sites;
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
@@ -70,13 +71,17 @@ fn line(out: &mut String, text: &str) {
 
 fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) {
     let outcome = &found.outcome;
+    let (key, count_of_sites) = match &found.sites {
+        Some(split) => ("sites.plan", split.sites.max(1)),
+        None => ("run.plan", 1),
+    };
     line(
         out,
         &words.fill(
-            "run.plan",
+            key,
             [
                 ("plan", &outcome.plan),
-                ("used", &count(outcome.chips_used)),
+                ("used", &count(outcome.chips_used / count_of_sites)),
             ],
         ),
     );
@@ -93,6 +98,12 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     table(out, &memory(words, outcome));
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
+    }
+    if let Some(split) = &found.sites {
+        table(out, &sites::table(words, split));
+        if let Some(text) = sites::missing(words, split) {
+            line(out, &text);
+        }
     }
     if let Some(goodput) = &found.goodput {
         table(out, &failures(words, run, goodput));

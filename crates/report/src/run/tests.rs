@@ -5,7 +5,10 @@ use chokepoint_engine::train::{
     Chunk, Plan, PlanChunks, Schedule, Scheduler, Software, Timeline, Workload,
 };
 use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
-use chokepoint_engine::{Kind, RunFound, RunGoodput, RunPlan, RunTimeline, Statement, TrainingRun};
+use chokepoint_engine::{
+    Kind, Local, RunFigures, RunFound, RunGoodput, RunPlan, RunSites, RunTimeline, Statement,
+    TrainingRun,
+};
 
 use crate::sample::outcome;
 use crate::{Language, run_csv, run_json, run_svg, run_table};
@@ -61,6 +64,7 @@ fn infeasible() -> TrainingRun {
         framework: None,
         workload: Workload::pretraining(4096, 1024, 1e12, vec![NumberFormat::Bf16]),
         architecture: Architecture::from_config("config.json", CONFIG).unwrap(),
+        extra_tokens: 0.0,
         software: Software::CURRENT,
         evaluated: 1200,
         pruned: 34_000,
@@ -94,12 +98,93 @@ fn sample(schedule: Schedule, pp: u64, micro_batches: u64) -> TrainingRun {
             outcome: outcome(Kind::Training, 1.0),
             others: vec![plan("tp=4 pp=8 dp=64 mbs=1 fp8", 0.02)],
             front: vec![plan("tp=8 pp=8 dp=32 mbs=1 fp8", 0.0)],
+            sites: None,
             goodput: Some(goodput),
             chunks,
             timeline: Some(timeline),
         }),
         ..infeasible()
     }
+}
+
+fn figures(slower: f64, tokens: f64) -> RunFigures {
+    RunFigures {
+        plan: "tp=8 pp=4 dp=32 mbs=1 fp8".to_owned(),
+        step_seconds: 12.0 * slower,
+        tokens_per_second: 4.0e6 / slower,
+        tokens,
+        days: 42.0 * slower,
+        usd: Some(4.13e6 * slower),
+        days_with_failures: Some(48.0 * slower),
+        usd_with_failures: Some(4.8e6 * slower),
+    }
+}
+
+fn split(local: Option<Local>) -> TrainingRun {
+    let mut run = sample(Schedule::OneForwardOneBackward, 1, 8);
+    if let Some(found) = &mut run.found {
+        found.sites = Some(RunSites {
+            sites: 2,
+            chips_per_site: 1024,
+            batch_per_site: 512,
+            bandwidth: 12.5e9,
+            round_trip_seconds: 0.03,
+            exchange_bits: 32,
+            exchange_bytes: 32e9,
+            overlap: 0.25,
+            local,
+            extra_tokens: local.map_or(0.0, |_| 0.05),
+            site_step_seconds: 12.0,
+            exchange_seconds: 2.59,
+            exposed_seconds: 2.4,
+            exposed_seconds_per_step: 2.4,
+            step_equivalent_seconds: 15.12,
+            lost_share: 1.0 / 6.0,
+            synchronous_step_seconds: 14.4,
+            break_even_inner_steps: local.map(|_| 7),
+            loss_ratio: local.map(|_| 0.998_2),
+            run: figures(1.2, 1.05e12),
+            single: match local {
+                Some(_) => Ok(figures(1.0, 1e12)),
+                None => Err(Statement::new("no-plan", [])),
+            },
+        });
+    }
+    run
+}
+
+/// The lines from the title of the split to the title of the failures.
+fn of_sites(text: &str) -> String {
+    let lines = text.lines().skip_while(|line| !line.contains("Gb/s"));
+    let lines = lines.take_while(|line| !line.contains("Llama 3 405B"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn sites_read_as_recorded() {
+    let local = Local {
+        inner_steps: 100,
+        fragments: 4,
+        delay: 5,
+    };
+    let streamed = split(Some(local));
+    let synchronous = split(None);
+    for (name, language) in [("en", Language::En), ("zh", Language::Zh)] {
+        let shown = of_sites(&run_table(&streamed, language));
+        insta::assert_snapshot!(format!("sites_local_{name}"), shown);
+        let shown = of_sites(&run_table(&synchronous, language));
+        insta::assert_snapshot!(format!("sites_synchronous_{name}"), shown);
+        for key in ["sites.", "site-step", "statement."] {
+            assert!(!shown.contains(key), "{key}: {shown}");
+        }
+    }
+    let read = |run| -> serde_json::Value {
+        serde_json::from_str(&run_json(run, 0.25, Language::En).unwrap()).unwrap()
+    };
+    let sites = serde_json::to_string_pretty(&read(&streamed)["sites"]).unwrap();
+    insta::assert_snapshot!("sites_json", sites);
+    assert!(read(&synchronous)["sites"]["single_site"].is_null());
+    assert!(read(&sample(Schedule::OneForwardOneBackward, 1, 8))["sites"].is_null());
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! Options of how a model is trained.
+
+use chokepoint_engine::TrainingOptions;
+use chokepoint_engine::train::{Optimizer, Scaling, Trained};
+use chokepoint_engine::units::NumberFormat;
+use clap::{Args, ValueEnum};
+
+/// Options of how a model is trained.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "How the model is trained")]
+pub struct Training {
+    /// Train low-rank adapters of this rank beside the frozen attention projections instead of all
+    /// weights.
+    #[arg(long, value_name = "RANK")]
+    pub lora: Option<u64>,
+    /// Optimizer and the precision of its state.
+    #[arg(long, value_enum, default_value = "adam-fp32")]
+    pub optimizer: OptimizerName,
+    /// Format in which gradients are accumulated and exchanged.
+    #[arg(long, value_enum, default_value = "fp32")]
+    pub gradients: GradientFormat,
+    /// Load of the busiest expert rank over the mean; 1 is balanced.
+    #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
+    pub imbalance: f64,
+    /// Scaling of FP8 and FP4.
+    #[arg(long, value_enum, default_value = "current")]
+    pub scaling: ScalingName,
+    /// Further tokens to the same loss, as 0.05 for 5%: of local steps, or of a narrow number
+    /// format without them. No source states how many.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub extra_tokens: f64,
+}
+
+/// Optimizers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OptimizerName {
+    /// FP32 master weights and two FP32 moments: 12 bytes a parameter.
+    AdamFp32,
+    /// FP32 master weights and two BF16 moments: 8 bytes a parameter.
+    AdamBf16Moments,
+    /// FP32 master weights and one FP32 momentum: 8 bytes a parameter.
+    Muon,
+}
+
+/// Formats of gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GradientFormat {
+    /// 32 bits.
+    Fp32,
+    /// 16 bits.
+    Bf16,
+}
+
+/// Scaling of narrow formats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ScalingName {
+    /// One factor a tensor from the largest values of earlier steps.
+    Delayed,
+    /// One factor a tensor from its own largest value.
+    Current,
+    /// A factor for each block: DeepSeek-V3, MX, NVFP4.
+    Block,
+}
+
+impl Training {
+    /// What the engine is asked.
+    pub fn options(&self) -> TrainingOptions {
+        TrainingOptions {
+            trained: self
+                .lora
+                .map_or(Trained::All, |rank| Trained::Adapters { rank }),
+            optimizer: match self.optimizer {
+                OptimizerName::AdamFp32 => Optimizer::AdamFp32,
+                OptimizerName::AdamBf16Moments => Optimizer::AdamBf16Moments,
+                OptimizerName::Muon => Optimizer::Muon,
+            },
+            gradients: match self.gradients {
+                GradientFormat::Fp32 => NumberFormat::Fp32,
+                GradientFormat::Bf16 => NumberFormat::Bf16,
+            },
+            imbalance: self.imbalance,
+            scaling: match self.scaling {
+                ScalingName::Delayed => Scaling::Delayed,
+                ScalingName::Current => Scaling::Current,
+                ScalingName::Block => Scaling::Block,
+            },
+        }
+    }
+}
