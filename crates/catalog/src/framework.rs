@@ -42,6 +42,12 @@ pub struct Framework {
     /// Pipelines are interleaved, unless a run says otherwise.
     #[serde(default)]
     pub interleaves: bool,
+    /// Schedules that put off gradients of weights can be chosen (ZB-H1, ZB-V).
+    #[serde(default)]
+    pub zero_bubble: bool,
+    /// Schedules that run pairs of micro-batches can be chosen (`DualPipe`, `DualPipeV`).
+    #[serde(default)]
+    pub paired: bool,
     /// Data-parallel chips split the optimizer's state, unless a run says otherwise.
     pub sharded_optimizer: bool,
     /// Host time to start the kernels of one operator; zero where steps are replayed as graphs.

@@ -131,7 +131,7 @@ fn outcome(
                 fabric,
                 chips,
             };
-            training::outcome(&case, given, framework)
+            training::outcome(&case, given, framework, parts, &resolved.prices)
         }
         Workload::Serving(given) => {
             let workload = serving::workload(given);

@@ -10,7 +10,6 @@ mod emit;
 mod equal;
 mod export;
 mod limits;
-mod planning;
 mod prediction;
 mod resolve;
 mod row;

@@ -2,7 +2,7 @@
 
 use chokepoint_catalog::{Framework, Rate};
 use chokepoint_train::{
-    KernelRates, Plan, Sharding, Software, Space, TensorExchange, TensorOverlap,
+    KernelRates, Plan, Schedule, Sharding, Software, Space, TensorExchange, TensorOverlap,
 };
 
 /// The training software on the chips of a calibration; current kernels where no framework is
@@ -46,6 +46,13 @@ pub(crate) fn restrict(framework: &Framework, space: &mut Space) {
     space.exchanges = vec![exchange(framework)];
     space.tensor_overlaps = vec![overlap(framework)];
     space.data_overlaps = vec![framework.overlap_dp];
+    space.schedules.retain(|schedule| match schedule {
+        Schedule::OneForwardOneBackward => true,
+        Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 | Schedule::ZeroBubbleV => {
+            framework.zero_bubble
+        }
+        Schedule::DualPipe | Schedule::DualPipeV => framework.paired,
+    });
     if !framework.overlap_ep {
         space.expert_overlaps = vec![false];
     }

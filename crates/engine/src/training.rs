@@ -1,12 +1,13 @@
 //! The row of a training workload.
 
-use chokepoint_catalog::Framework;
-use chokepoint_train::{Case, Optimizer, Workload};
+use chokepoint_catalog::{Framework, PriceBook};
+use chokepoint_train::{Case, Optimizer, Prediction, Workload};
 use chokepoint_units::{NumberFormat, Seconds};
 
 use crate::equal::smallest;
-use crate::planning::{self, Choice, space};
+use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
+use crate::run::{self, Choice, Found, Setting, SpaceChoice, space};
 use crate::scenario::Training;
 
 /// Plans of different layout that a row shows.
@@ -36,7 +37,7 @@ fn choice(case: &Case, training: &Training, framework: Option<&Framework>) -> Ch
             let format = case.chip.best_format(&case.workload.formats);
             Choice::Given(Box::new(fixed.plan(case.chips, format)))
         }
-        None => Choice::Searched(vec![space(case, framework)], None),
+        None => Choice::Searched(vec![space(case, framework, SpaceChoice::Mainstream)], None),
     }
 }
 
@@ -55,7 +56,7 @@ pub(crate) fn chips_for_deadline(
     let ideal = (per_token * workload.tokens / peak) / deadline;
     smallest(unit, (ideal * 2.0) as u64, |chips| {
         let case = Case { chips, ..*case };
-        let choice = Choice::Searched(vec![space(&case, framework)], None);
+        let choice = Choice::Searched(vec![space(&case, framework, SpaceChoice::Mainstream)], None);
         let found = choice.find(&case, 1).ok()?;
         (found.best.run <= deadline).then_some(())
     })
@@ -67,8 +68,16 @@ pub(crate) fn outcome(
     case: &Case,
     training: &Training,
     framework: Option<&Framework>,
+    parts: &SystemParts,
+    prices: &PriceBook,
 ) -> Result<Outcome, Statement> {
     let choice = choice(case, training, framework);
-    let found = choice.find(case, KEPT)?;
-    Ok(planning::outcome(case, &choice, &found))
+    let setting = Setting::one(*case, &choice, parts, prices);
+    let Found { best, others, .. } = setting.find(KEPT)?;
+    let beside = |other: &Prediction| (other.plan.to_string(), best.step / other.step);
+    Ok(Outcome {
+        elasticities: setting.elasticities(&best, 1),
+        alternatives: others.iter().map(beside).collect(),
+        ..run::outcome(case, &best)
+    })
 }

@@ -188,6 +188,8 @@ fn compare(trial: &Trial, narrow: impl Fn(Space) -> Space) -> bool {
     match (best, result.plans.into_iter().next()) {
         (None, None) => false,
         (Some((step, plan)), Some(found)) => {
+            let again = evaluate(&case, &found.plan).unwrap();
+            assert!(again == found, "{} is not as evaluated", found.plan);
             assert!(
                 (found.step.get() / step - 1.0).abs() < 1e-12,
                 "exhaustive {step} {plan}, search {} {}",

@@ -270,7 +270,8 @@ impl Plan {
     /// and the pipeline interleaves or pairs micro-batches, or there is none (Megatron-LM
     /// `overlap-moe-expert-parallel-comm`).
     pub(crate) const fn can_overlap_experts(&self) -> bool {
-        let pairs = self.pp == 1 || self.vp > 1 || self.schedule.pairs();
+        let interleaved = matches!(self.schedule, Schedule::OneForwardOneBackward) && self.vp > 1;
+        let pairs = self.pp == 1 || interleaved || self.schedule.pairs();
         pairs && !matches!(self.recompute, Recompute::Full)
     }
 

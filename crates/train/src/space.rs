@@ -69,8 +69,9 @@ impl Space {
     ///
     /// Left out because another choice is never slower and never larger: exposed tensor- or
     /// data-parallel traffic, keeping gathered inputs, tensor parallelism without sequence
-    /// parallelism, sharding nothing. Left out because no mainstream framework has them: ZB-H2,
-    /// splitting the vocabulary. Without the host's memory.
+    /// parallelism, sharding nothing. Left out because no published run has them: ZB-H2 and ZB-V,
+    /// whose ranks step before all gradients are known, splitting the vocabulary. Without the
+    /// host's memory.
     #[must_use]
     pub fn of(case: &Case) -> Self {
         let architecture = case.architecture;

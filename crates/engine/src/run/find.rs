@@ -4,7 +4,7 @@ use chokepoint_catalog::Framework;
 use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_train::{
     Case, Infeasible, Plan, PlanError, PlanTextError, Prediction, Schedule, Space, evaluate, front,
-    search_in,
+    search_or_offload,
 };
 
 use super::{RunRequest, SpaceChoice};
@@ -18,7 +18,7 @@ use crate::software::{defaults, restrict};
 const SPARE: usize = 24;
 
 /// How the plan of a run is found.
-pub(super) enum Choice {
+pub(crate) enum Choice {
     /// It is given.
     Given(Box<Plan>),
     /// It is searched, in each space, for a framework that must run it.
@@ -26,11 +26,23 @@ pub(super) enum Choice {
 }
 
 /// The best plan and the next.
-pub(super) struct Found {
+pub(crate) struct Found {
     pub best: Prediction,
     pub others: Vec<Prediction>,
     pub evaluated: u64,
     pub pruned: u64,
+}
+
+/// What a framework runs of a choice of plans.
+pub(crate) fn space(case: &Case, framework: Option<&Framework>, choice: SpaceChoice) -> Space {
+    let mut space = Space::of(case);
+    if choice == SpaceChoice::Published {
+        space.schedules = Schedule::ALL.to_vec();
+    }
+    if let Some(framework) = framework {
+        restrict(framework, &mut space);
+    }
+    space
 }
 
 impl Choice {
@@ -50,13 +62,7 @@ impl Choice {
                 Err(error) => Err(impossible(request, &error)),
             };
         }
-        let mut space = Space::of(case);
-        if request.space == SpaceChoice::Published {
-            space.schedules = Schedule::ALL.to_vec();
-        }
-        if let Some(framework) = framework {
-            restrict(framework, &mut space);
-        }
+        let mut space = space(case, framework, request.space);
         let mut spaces = Vec::new();
         if let Some(target) = request.target {
             target.restrict(case.architecture, case.workload, &mut space);
@@ -78,7 +84,7 @@ impl Choice {
     }
 
     /// The best plan and the next, `kept` in all; else why there is none.
-    pub(super) fn find(&self, case: &Case, kept: usize) -> Result<Found, Statement> {
+    pub(crate) fn find(&self, case: &Case, kept: usize) -> Result<Found, Statement> {
         match self {
             Self::Given(plan) => evaluate(case, plan)
                 .map(|best| Found {
@@ -146,7 +152,7 @@ fn searched(
     let mut plans: Vec<Prediction> = Vec::new();
     let wanted = if target.is_some() { kept + SPARE } else { kept };
     for space in spaces {
-        let found = search_in(case, space, wanted);
+        let found = search_or_offload(case, space, wanted);
         evaluated += found.evaluated;
         pruned += found.pruned;
         miss = miss.or(found.nearest_miss);

@@ -29,8 +29,8 @@ use crate::economics::Economics;
 use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
 use crate::software::software;
-use find::{Choice, Found};
-use setting::Setting;
+pub(crate) use find::{Choice, Found, space};
+pub(crate) use setting::{Setting, outcome};
 
 /// Most plans of a front of time against memory.
 const FRONT: usize = 8;

@@ -18,24 +18,42 @@ use crate::row::{Outcome, Resource, Statement};
 
 /// A case, how its plan is found, and what joins it to others like it.
 #[derive(Clone, Copy)]
-pub(super) struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     /// One site.
-    pub site: Case<'a>,
+    pub(super) site: Case<'a>,
     /// The chips, batch and tokens of all sites; the same for a single one.
-    pub whole: Case<'a>,
+    pub(super) whole: Case<'a>,
     /// How the plan of a site is found.
-    pub choice: &'a Choice,
+    pub(super) choice: &'a Choice,
     /// What joins the sites.
-    pub link: Option<&'a Link>,
+    pub(super) link: Option<&'a Link>,
     /// The system.
-    pub parts: &'a SystemParts,
+    pub(super) parts: &'a SystemParts,
     /// The prices.
-    pub prices: &'a PriceBook,
+    pub(super) prices: &'a PriceBook,
     /// The failures.
-    pub experience: Option<&'a Known<'a>>,
+    pub(super) experience: Option<&'a Known<'a>>,
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
+    /// A single site whose failures do not count.
+    pub(crate) const fn one(
+        case: Case<'a>,
+        choice: &'a Choice,
+        parts: &'a SystemParts,
+        prices: &'a PriceBook,
+    ) -> Self {
+        Self {
+            site: case,
+            whole: case,
+            choice,
+            link: None,
+            parts,
+            prices,
+            experience: None,
+        }
+    }
+
     /// Sites.
     pub(super) fn sites(&self) -> u64 {
         self.link.map_or(1, |link| link.wan.sites)
@@ -56,7 +74,7 @@ impl Setting<'_> {
 
     /// The best plan and the next: of those that are fastest inside a site, the fastest with the
     /// link. An exchange under the backward pass may favour one whose backward pass is longer.
-    pub(super) fn find(&self, kept: usize) -> Result<Found, Statement> {
+    pub(crate) fn find(&self, kept: usize) -> Result<Found, Statement> {
         let mut found = self.choice.find(&self.site, kept)?;
         if self.link.is_some_and(|link| link.overlap > 0.0) {
             let time = |site: &Prediction| {
@@ -92,24 +110,12 @@ impl Setting<'_> {
         site: &Prediction,
     ) -> Result<(Outcome, Option<Result<RunGoodput, Statement>>), Diagnostic> {
         let whole = self.run(site).map_err(|error| unlinked(&error))?;
-        let step = whole.step.get();
-        let mut breakdown = breakdown(site);
+        let mut outcome = outcome(&self.whole, &whole);
+        outcome.chips_used *= self.sites();
         if self.link.is_some() {
-            breakdown.push(("wide_area", (whole.step - site.step).get()));
+            let exposed = (whole.step - site.step).get();
+            outcome.breakdown.push(("wide_area", exposed));
         }
-        let mut outcome = Outcome {
-            plan: site.plan.to_string(),
-            plan_fields: plan_fields(&site.plan),
-            chips_used: site.plan.chips() * self.sites(),
-            metrics: metrics(&self.whole, &whole),
-            interval: (step * (1.0 - whole.spread), step * (1.0 + whole.spread)),
-            breakdown,
-            whole: step,
-            memory: memory(&site.memory),
-            elasticities: Vec::new(),
-            alternatives: Vec::new(),
-            hourly: None,
-        };
         self.economics()
             .add_to(self.parts, self.prices, &mut outcome);
         let goodput = self
@@ -127,7 +133,7 @@ impl Setting<'_> {
     /// Which resource binds: the one evaluation with one resource scaled, at the plan; searched
     /// again for memory capacity where the plan was searched. Between sites the round trip belongs
     /// to the latency of the networks.
-    pub(super) fn elasticities(&self, best: &Prediction, kept: usize) -> Vec<(Resource, f64)> {
+    pub(crate) fn elasticities(&self, best: &Prediction, kept: usize) -> Vec<(Resource, f64)> {
         let rate = self.rate(best);
         let step = |resource| {
             if resource == Resource::MemoryCapacity {
@@ -171,6 +177,24 @@ impl Setting<'_> {
             rank(&mut found);
         }
         found
+    }
+}
+
+/// What a prediction yields; resources and other plans are added to it.
+pub(crate) fn outcome(case: &Case, found: &Prediction) -> Outcome {
+    let step = found.step.get();
+    Outcome {
+        plan: found.plan.to_string(),
+        plan_fields: plan_fields(&found.plan),
+        chips_used: found.plan.chips(),
+        metrics: metrics(case, found),
+        interval: (step * (1.0 - found.spread), step * (1.0 + found.spread)),
+        breakdown: breakdown(found),
+        whole: step,
+        memory: memory(&found.memory),
+        elasticities: Vec::new(),
+        alternatives: Vec::new(),
+        hourly: None,
     }
 }
 

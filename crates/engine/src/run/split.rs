@@ -160,11 +160,8 @@ impl Link {
             ..setting.whole
         };
         let one = Setting {
-            site: case,
-            whole: case,
-            choice,
-            link: None,
-            ..*setting
+            experience: setting.experience,
+            ..Setting::one(case, choice, setting.parts, setting.prices)
         };
         let found = match one.find(1) {
             Ok(found) => found,
