@@ -1,5 +1,6 @@
-//! Predictions beside published measurements. The DeepSeek-V3 row took part in no fit; the steps of
-//! dense models are among the 353 on which one factor for each chip was fitted (`sustained.rs`).
+//! Predictions beside published measurements, as scenarios give them. The DeepSeek-V3 row took part
+//! in no fit; the steps of dense models are among the rows on which chips and framework releases
+//! were calibrated, never one by one (`validation.rs` holds all of them).
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 #![expect(
@@ -40,10 +41,7 @@ fn deepseek_v3_on_2048_h800_with_its_published_plan() {
     for (part, seconds) in &outcome.breakdown {
         println!("  {part:18} {:5.1}%", 100.0 * seconds / outcome.whole);
     }
-    assert!(
-        (0.85..1.15).contains(&(predicted / published)),
-        "{predicted}"
-    );
+    assert!((0.9..1.1).contains(&(predicted / published)), "{predicted}");
     let step = metric(&rows[0], "step_seconds");
     let (low, high) = outcome.interval;
     assert!(low < step && step < high);
@@ -67,6 +65,7 @@ tokens = 1e12
 sequence = SEQUENCE
 global_batch = BATCH
 formats = ["FORMAT"]
+framework = "FRAMEWORK"
 plan = { PLAN }
 "#;
 
@@ -83,6 +82,7 @@ fn published_steps_lie_in_their_intervals() {
             8192,
             504,
             "bf16",
+            "nemo",
             "tp = 8, pp = 9, cp = 2, vp = 7, dp = 8, overlap_tp = true",
             17.52,
         ),
@@ -93,6 +93,7 @@ fn published_steps_lie_in_their_intervals() {
             8192,
             504,
             "fp8",
+            "nemo",
             "tp = 8, pp = 9, cp = 2, vp = 7, dp = 8, overlap_tp = true",
             11.31,
         ),
@@ -103,6 +104,7 @@ fn published_steps_lie_in_their_intervals() {
             8192,
             1536,
             "fp8",
+            "megatron-bridge-26-06",
             "tp = 8, pp = 8, cp = 2, vp = 8, dp = 8, overlap_tp = true",
             37.69,
         ),
@@ -113,12 +115,12 @@ fn published_steps_lie_in_their_intervals() {
             2048,
             512,
             "bf16",
+            "megatron-2021",
             "tp = 8, pp = 64, dp = 1, recompute = \"selective\"",
             71.49,
         ),
     ];
-    let mut outside = 0;
-    for (system, chips, model, sequence, batch, format, plan, measured) in runs {
+    for (system, chips, model, sequence, batch, format, framework, plan, measured) in runs {
         let text = STEPS
             .replace("SYSTEM", system)
             .replace("CHIPS", &chips.to_string())
@@ -126,6 +128,7 @@ fn published_steps_lie_in_their_intervals() {
             .replace("SEQUENCE", &sequence.to_string())
             .replace("BATCH", &batch.to_string())
             .replace("FORMAT", format)
+            .replace("FRAMEWORK", framework)
             .replace("PLAN", plan);
         let row = rows(&text).remove(0);
         let predicted = metric(&row, "step_seconds");
@@ -134,15 +137,10 @@ fn published_steps_lie_in_their_intervals() {
             "{system} {model} {format} {chips}: predicted {predicted:.2} s ({low:.2} to {high:.2}), measured {measured} s ({:+.1}%)",
             100.0 * (predicted / measured - 1.0)
         );
-        outside += u32::from(!(low..=high).contains(&measured));
+        assert!((low..=high).contains(&measured), "{low} to {high}");
         assert!(
-            (0.65..1.5).contains(&(predicted / measured)),
+            (0.85..1.15).contains(&(predicted / measured)),
             "{system} {model} {format}: {predicted}"
         );
     }
-    assert!(
-        outside <= 1,
-        "{outside} of {} outside an 80% interval",
-        runs.len()
-    );
 }
