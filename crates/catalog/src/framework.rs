@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chokepoint_units::Seconds;
+use chokepoint_units::{NumberFormat, Seconds};
 use serde::Deserialize;
 
 use crate::{Figure, FigureRow};
@@ -50,6 +50,19 @@ pub struct Framework {
     pub paired: bool,
     /// Data-parallel chips split the optimizer's state, unless a run says otherwise.
     pub sharded_optimizer: bool,
+    /// Tensor parallelism splits routed experts too, unless a run says otherwise.
+    #[serde(default)]
+    pub splits_experts: bool,
+    /// Layers of a model whose weights are trained are recomputed whole, unless a run says
+    /// otherwise.
+    #[serde(default)]
+    pub recomputes: bool,
+    /// Precision of the optimizer's state, unless a run says otherwise.
+    #[serde(default)]
+    pub state: OptimizerState,
+    /// Format in which gradients are accumulated and exchanged, unless a run says otherwise.
+    #[serde(default = "fp32")]
+    pub gradients: NumberFormat,
     /// Host time to start the kernels of one operator; zero where steps are replayed as graphs.
     pub launch: Figure<Seconds>,
     /// What its kernels reach of the chip's sustained rate, by class.
@@ -60,6 +73,23 @@ pub struct Framework {
     /// Host time to start the kernels of one routed expert on a chip, forward and backward, where
     /// experts are cast and multiplied one after the other; zero where they are started together.
     pub expert_launch: Figure<Seconds>,
+}
+
+/// Precision of Adam's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerState {
+    /// FP32 master weights and moments.
+    #[default]
+    Fp32,
+    /// FP32 master weights, BF16 moments.
+    Bf16Moments,
+    /// BF16 moments; the 16-bit weights are their own masters.
+    Bf16,
+}
+
+const fn fp32() -> NumberFormat {
+    NumberFormat::Fp32
 }
 
 /// Shares of a chip's sustained rate by class of kernels.

@@ -26,7 +26,7 @@ pub use calibration::{
 pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
 pub use figure::{Figure, FigureRow, Grade};
-pub use framework::{Framework, Rate, Rates};
+pub use framework::{Framework, OptimizerState, Rate, Rates};
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};

@@ -13,12 +13,14 @@ pub struct Training {
     /// weights.
     #[arg(long, value_name = "RANK")]
     pub lora: Option<u64>,
-    /// Optimizer and the precision of its state.
-    #[arg(long, value_enum, default_value = "adam-fp32")]
-    pub optimizer: OptimizerName,
-    /// Format in which gradients are accumulated and exchanged.
-    #[arg(long, value_enum, default_value = "fp32")]
-    pub gradients: GradientFormat,
+    /// Optimizer and the precision of its state; the framework's when absent, adam-fp32 without
+    /// one.
+    #[arg(long, value_enum)]
+    pub optimizer: Option<OptimizerName>,
+    /// Format in which gradients are accumulated and exchanged; the framework's when absent, fp32
+    /// without one.
+    #[arg(long, value_enum)]
+    pub gradients: Option<GradientFormat>,
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     #[arg(long, value_name = "RATIO", default_value_t = 1.0)]
     pub imbalance: f64,
@@ -38,6 +40,8 @@ pub enum OptimizerName {
     AdamFp32,
     /// FP32 master weights and two BF16 moments: 8 bytes a parameter.
     AdamBf16Moments,
+    /// Two BF16 moments and no master weights: 4 bytes a parameter.
+    AdamBf16,
     /// FP32 master weights and one FP32 momentum: 8 bytes a parameter.
     Muon,
 }
@@ -69,15 +73,16 @@ impl Training {
             trained: self
                 .lora
                 .map_or(Trained::All, |rank| Trained::Adapters { rank }),
-            optimizer: match self.optimizer {
+            optimizer: self.optimizer.map(|name| match name {
                 OptimizerName::AdamFp32 => Optimizer::AdamFp32,
                 OptimizerName::AdamBf16Moments => Optimizer::AdamBf16Moments,
+                OptimizerName::AdamBf16 => Optimizer::AdamBf16,
                 OptimizerName::Muon => Optimizer::Muon,
-            },
-            gradients: match self.gradients {
+            }),
+            gradients: self.gradients.map(|format| match format {
                 GradientFormat::Fp32 => NumberFormat::Fp32,
                 GradientFormat::Bf16 => NumberFormat::Bf16,
-            },
+            }),
             imbalance: self.imbalance,
             scaling: match self.scaling {
                 ScalingName::Delayed => Scaling::Delayed,

@@ -94,7 +94,7 @@ fn chips_for_time(
         Workload::Training(given) => {
             let case = chokepoint_train::Case {
                 architecture,
-                workload: &training::workload(given),
+                workload: &training::workload(given, framework),
                 software: &software(framework, &parts.chip.calibration.curve),
                 chip: spec,
                 fabric: &parts.fabric,
@@ -126,7 +126,7 @@ fn outcome(
             let case = chokepoint_train::Case {
                 software: &software(framework, &parts.chip.calibration.curve),
                 architecture,
-                workload: &training::workload(given),
+                workload: &training::workload(given, framework),
                 chip: spec,
                 fabric,
                 chips,

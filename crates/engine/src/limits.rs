@@ -43,7 +43,7 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
             count("global_batch", w.global_batch),
             common(&w.formats, w.expert_imbalance),
             trainable(&w.formats),
-            moments(w.moments),
+            w.moments.and_then(moments),
             w.plan.as_ref().and_then(plan),
             w.published
                 .as_ref()

@@ -134,10 +134,11 @@ pub struct Training {
     #[serde(default = "default_training_formats")]
     #[schemars(with = "Vec<String>")]
     pub formats: Vec<NumberFormat>,
-    /// Precision of the optimizer's moments: fp32 or bf16.
-    #[serde(default = "default_moments")]
-    #[schemars(with = "String")]
-    pub moments: NumberFormat,
+    /// Precision of the optimizer's moments, fp32 or bf16; the framework's when absent, fp32 without
+    /// one.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub moments: Option<NumberFormat>,
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     #[serde(default = "one")]
     pub expert_imbalance: f64,
@@ -319,9 +320,6 @@ fn default_training_formats() -> Vec<NumberFormat> {
 }
 fn default_serving_formats() -> Vec<NumberFormat> {
     vec![NumberFormat::Fp8, NumberFormat::Int8, NumberFormat::Bf16]
-}
-const fn default_moments() -> NumberFormat {
-    NumberFormat::Fp32
 }
 const fn default_cache_format() -> NumberFormat {
     NumberFormat::Bf16

@@ -1,9 +1,12 @@
 //! What a training framework of the catalogue means for a prediction.
 
-use chokepoint_catalog::{Framework, Rate};
+use chokepoint_catalog::{Framework, OptimizerState, Rate};
+use chokepoint_model::Recompute;
 use chokepoint_train::{
-    KernelRates, Plan, Schedule, Sharding, Software, Space, TensorExchange, TensorOverlap,
+    KernelRates, Optimizer, Plan, Schedule, Sharding, Software, Space, TensorExchange,
+    TensorOverlap,
 };
+use chokepoint_units::NumberFormat;
 
 /// The training software on the chips of a calibration; current kernels where no framework is
 /// named.
@@ -26,12 +29,30 @@ pub(crate) fn software(framework: Option<&Framework>, curves: &str) -> Software 
     })
 }
 
+/// The optimizer's state and the format of gradients that a framework has by default.
+pub(crate) fn numerics(framework: Option<&Framework>) -> (Optimizer, NumberFormat) {
+    let Some(known) = framework else {
+        return (Optimizer::AdamFp32, NumberFormat::Fp32);
+    };
+    let optimizer = match known.state {
+        OptimizerState::Fp32 => Optimizer::AdamFp32,
+        OptimizerState::Bf16Moments => Optimizer::AdamBf16Moments,
+        OptimizerState::Bf16 => Optimizer::AdamBf16,
+    };
+    (optimizer, known.gradients)
+}
+
 /// What a framework does by default, where a given plan does not say.
 pub(crate) fn defaults(framework: &Framework, plan: Plan) -> Plan {
     Plan {
         tensor: exchange(framework),
         overlap_tp: overlap(framework),
         overlap_dp: framework.overlap_dp,
+        recompute: if framework.recomputes {
+            Recompute::Full
+        } else {
+            plan.recompute
+        },
         sharding: if framework.sharded_optimizer {
             Sharding::Optimizer
         } else {

@@ -9,17 +9,21 @@ use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
 use crate::run::{self, Choice, Found, Setting, SpaceChoice, space};
 use crate::scenario::Training;
+use crate::software::numerics;
 
 /// Plans of different layout that a row shows.
 const KEPT: usize = 5;
 
 /// The workload as the predictor takes it.
-pub(crate) fn workload(training: &Training) -> Workload {
+pub(crate) fn workload(training: &Training, framework: Option<&Framework>) -> Workload {
+    let (optimizer, gradients) = numerics(framework);
     Workload {
         optimizer: match training.moments {
-            NumberFormat::Bf16 => Optimizer::AdamBf16Moments,
-            _ => Optimizer::AdamFp32,
+            Some(NumberFormat::Bf16) => Optimizer::AdamBf16Moments,
+            Some(_) => Optimizer::AdamFp32,
+            None => optimizer,
         },
+        gradients,
         imbalance: training.expert_imbalance,
         ..Workload::pretraining(
             training.sequence,

@@ -71,12 +71,19 @@ fn message(request: &RunRequest) -> String {
 fn state_takes_the_bytes_of_its_precision() {
     let usual = TrainingOptions::default();
     let base = found(&request(usual));
-    for optimizer in [Optimizer::AdamBf16Moments, Optimizer::Muon] {
-        let less = found(&request(TrainingOptions { optimizer, ..usual }));
+    for (optimizer, bytes) in [
+        (Optimizer::AdamBf16Moments, 8.0),
+        (Optimizer::AdamBf16, 4.0),
+        (Optimizer::Muon, 8.0),
+    ] {
+        let less = found(&request(TrainingOptions {
+            optimizer: Some(optimizer),
+            ..usual
+        }));
         let (less, all) = (memory(&less, "optimizer"), memory(&base, "optimizer"));
-        near(optimizer.name(), less / all, 8.0 / 12.0);
+        near(optimizer.name(), less / all, bytes / 12.0);
     }
-    let gradients = NumberFormat::Bf16;
+    let gradients = Some(NumberFormat::Bf16);
     let half = found(&request(TrainingOptions { gradients, ..usual }));
     let ratio = memory(&half, "gradients") / memory(&base, "gradients");
     near("gradients", ratio, 0.5);
@@ -134,7 +141,7 @@ fn adapters_by_hand() {
 /// chips, batch and tokens. What crosses it is as wide as the gradients, or 32 bits.
 #[test]
 fn a_line_without_limits_costs_nothing() {
-    let gradients = NumberFormat::Bf16;
+    let gradients = Some(NumberFormat::Bf16);
     let training = TrainingOptions {
         gradients,
         ..TrainingOptions::default()
@@ -227,7 +234,7 @@ fn what_cannot_be_adapted_is_refused() {
         assert!(found.contains(expected), "{found}");
     }
     let wrong = TrainingOptions {
-        gradients: NumberFormat::Fp8,
+        gradients: Some(NumberFormat::Fp8),
         ..TrainingOptions::default()
     };
     assert!(message(&request(wrong)).contains("fp32 or bf16"));
@@ -244,9 +251,9 @@ fn options_are_written_for_megatron_or_refused() {
         };
         emit(Target::Megatron, &run(&asked).job().unwrap())
     };
-    let optimizer = Optimizer::AdamBf16Moments;
+    let optimizer = Some(Optimizer::AdamBf16Moments);
     let scaling = Scaling::Block;
-    let gradients = NumberFormat::Bf16;
+    let gradients = Some(NumberFormat::Bf16);
     let text = written(
         TrainingOptions {
             optimizer,
@@ -266,7 +273,7 @@ fn options_are_written_for_megatron_or_refused() {
         assert!(text.contains(expected), "{expected}: {text}");
     }
     // Muon goes with neither a distributed optimizer nor overlap there.
-    let optimizer = Optimizer::Muon;
+    let optimizer = Some(Optimizer::Muon);
     let muon = TrainingOptions { optimizer, ..usual };
     let text = written(muon, None).unwrap();
     assert!(text.contains("--optimizer muon"), "{text}");

@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 45] = [
+    const STATEMENTS: [(&str, &[&str]); 46] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -204,6 +204,7 @@ pub(crate) mod tests {
         ("no-timeline", &["why"]),
         ("adapters", &["rank"]),
         ("optimizer-bf16-moments", &[]),
+        ("optimizer-bf16", &[]),
         ("optimizer-muon", &[]),
         ("gradients-narrow", &["format"]),
         ("expert-imbalance", &["ratio"]),

@@ -12,8 +12,8 @@ use crate::{Case, Plan, Sharding};
 
 /// Share of the memory that allocator fragmentation, communication buffers and the runtime leave
 /// to a job. SimuMax takes 0.94 (`mem_factor`) with the transients at the ends of the model in it,
-/// which are counted here; the largest published run that fitted fills 0.955 by this count.
-const USABLE_SHARE: f64 = 0.96;
+/// which are counted here; the largest published run that fitted fills 0.962 by this count.
+const USABLE_SHARE: f64 = 0.965;
 
 /// Bytes of a 16-bit weight.
 pub(crate) const WEIGHT_BYTES: f64 = 2.0;

@@ -13,6 +13,9 @@ pub enum Optimizer {
     AdamFp32,
     /// FP32 master weights and two BF16 moments: 8 bytes a parameter (DeepSeek-V3 section 3.3.3).
     AdamBf16Moments,
+    /// Two BF16 moments and no master weights, as an optimizer keeps that steps 16-bit weights: 4
+    /// bytes a parameter.
+    AdamBf16,
     /// FP32 master weights and one FP32 momentum: 8 bytes a parameter (Muon, Jordan et al. 2024).
     Muon,
 }
@@ -24,6 +27,7 @@ impl Optimizer {
         match self {
             Self::AdamFp32 => "adam-fp32",
             Self::AdamBf16Moments => "adam-bf16-moments",
+            Self::AdamBf16 => "adam-bf16",
             Self::Muon => "muon",
         }
     }
@@ -34,6 +38,7 @@ impl Optimizer {
         match self {
             Self::AdamFp32 => 12.0,
             Self::AdamBf16Moments | Self::Muon => 8.0,
+            Self::AdamBf16 => 4.0,
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn restrict(architecture: &Architecture, workload: &Workload, space: 
         space.recompute.retain(|what| *what != Recompute::Modules);
     }
     match workload.optimizer {
-        Optimizer::AdamFp32 => {}
+        Optimizer::AdamFp32 | Optimizer::AdamBf16 => {}
         Optimizer::AdamBf16Moments => space.shardings.retain(|what| *what != Sharding::None),
         Optimizer::Muon => {
             space.shardings = vec![Sharding::None];
@@ -36,6 +36,12 @@ pub(super) fn restrict(architecture: &Architecture, workload: &Workload, space: 
 /// What it lacks of the optimizer, the gradients and their exchange.
 pub(super) fn lacks_of_state(workload: &Workload, plan: &Plan) -> Option<Lacks> {
     match workload.optimizer {
+        Optimizer::AdamBf16 => {
+            return Some(Lacks::new(
+                "Adam without FP32 master weights",
+                "write --optimizer adam-fp32",
+            ));
+        }
         Optimizer::AdamBf16Moments if plan.sharding == Sharding::None => {
             return Some(Lacks::new(
                 "moments in bf16 without sharding of the optimizer's state",
@@ -435,7 +441,7 @@ fn recompute(out: &mut Arguments, job: &Job) {
 /// Adam with FP32 state is the default.
 fn optimizer(out: &mut Arguments, workload: &Workload) {
     match workload.optimizer {
-        Optimizer::AdamFp32 => {}
+        Optimizer::AdamFp32 | Optimizer::AdamBf16 => {}
         Optimizer::AdamBf16Moments => {
             out.flag("use-precision-aware-optimizer");
             out.put("exp-avg-dtype", "bf16");

@@ -41,15 +41,15 @@ const FRONT: usize = 8;
 /// What is wrong with the request; a run that does not fit is a result.
 pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Diagnostic> {
     request.check()?;
-    let link = request.sites.link(request)?;
     let architecture = data.model(&request.model)?;
     request.training.check(&architecture)?;
     let parts = system_parts(&data.catalog, &request.system)?;
     let prices = data.catalog.price_book(&request.prices)?;
     let framework = framework(request, data)?;
+    let workload = request.training.workload(request, framework);
+    let link = request.sites.link(request, workload.gradients)?;
     let experience = failures::experience(request, &parts, &data.catalog)?;
     let software = software(framework, &parts.chip.calibration.curve);
-    let workload = request.training.workload(request);
     let sites = link.map_or(1, |link| link.wan.sites);
     let of_site = Workload {
         global_batch: workload.global_batch / sites,
@@ -117,7 +117,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         all_notes(&parts, request, &economics, run.found.is_some()),
     );
     let format = run.found.as_ref().map(|found| found.chunks.plan.format);
-    run.notes.extend(request.training.notes(format));
+    run.notes.extend(request.training.notes(&workload, format));
     if let Some(found) = &run.found {
         let notes = split::notes(request, link.as_ref(), found.sites.as_ref());
         run.notes.extend(notes);

@@ -1,5 +1,6 @@
 //! How the model of a run is trained, beside its batch and number formats.
 
+use chokepoint_catalog::Framework;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_model::{Architecture, Attention};
 use chokepoint_train::{Optimizer, Scaling, Trained, Workload};
@@ -8,16 +9,18 @@ use chokepoint_units::NumberFormat;
 use super::RunRequest;
 use crate::limits;
 use crate::row::Statement;
+use crate::software::numerics;
 
 /// How the model of a run is trained, beside its batch and number formats.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrainingOptions {
     /// Which weights are trained.
     pub trained: Trained,
-    /// Precision of the optimizer's state.
-    pub optimizer: Optimizer,
-    /// Format in which gradients are accumulated and exchanged: FP32 or BF16.
-    pub gradients: NumberFormat,
+    /// Precision of the optimizer's state; the framework's, else FP32 Adam, where absent.
+    pub optimizer: Option<Optimizer>,
+    /// Format in which gradients are accumulated and exchanged, FP32 or BF16; the framework's,
+    /// else FP32, where absent.
+    pub gradients: Option<NumberFormat>,
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     pub imbalance: f64,
     /// Scaling of formats narrower than 16 bits. No framework file states one.
@@ -25,13 +28,13 @@ pub struct TrainingOptions {
 }
 
 impl Default for TrainingOptions {
-    /// As [`Workload::pretraining`]: all weights, FP32 Adam and gradients, balanced experts, scaled
-    /// by the current largest value.
+    /// All weights, optimizer and gradients of the framework, balanced experts, scaled by the
+    /// current largest value.
     fn default() -> Self {
         Self {
             trained: Trained::All,
-            optimizer: Optimizer::AdamFp32,
-            gradients: NumberFormat::Fp32,
+            optimizer: None,
+            gradients: None,
             imbalance: 1.0,
             scaling: Scaling::Current,
         }
@@ -40,10 +43,11 @@ impl Default for TrainingOptions {
 
 impl TrainingOptions {
     /// The workload of a request: its tokens are those asked for and the further ones.
-    pub(super) fn workload(&self, request: &RunRequest) -> Workload {
+    pub(super) fn workload(&self, request: &RunRequest, framework: Option<&Framework>) -> Workload {
+        let (optimizer, gradients) = numerics(framework);
         Workload {
-            optimizer: self.optimizer,
-            gradients: self.gradients,
+            optimizer: self.optimizer.unwrap_or(optimizer),
+            gradients: self.gradients.unwrap_or(gradients),
             scaling: self.scaling,
             trained: self.trained,
             imbalance: self.imbalance,
@@ -61,8 +65,10 @@ impl TrainingOptions {
     /// # Errors
     /// The option that cannot be, or has nothing to act on.
     pub(super) fn check(&self, architecture: &Architecture) -> Result<(), Diagnostic> {
-        if !matches!(self.gradients, NumberFormat::Fp32 | NumberFormat::Bf16) {
-            let message = format!("--gradients must be fp32 or bf16, found {}", self.gradients);
+        if let Some(format) = self.gradients
+            && !matches!(format, NumberFormat::Fp32 | NumberFormat::Bf16)
+        {
+            let message = format!("--gradients must be fp32 or bf16, found {format}");
             return Err(Diagnostic::new(Code::Value, message));
         }
         if let Some((_, what)) = limits::imbalance(self.imbalance) {
@@ -82,18 +88,23 @@ impl TrainingOptions {
     }
 
     /// What differs from the defaults, for the reader of a result; `format` is that of the plan.
-    pub(super) fn notes(&self, format: Option<NumberFormat>) -> Vec<Statement> {
+    pub(super) fn notes(
+        &self,
+        workload: &Workload,
+        format: Option<NumberFormat>,
+    ) -> Vec<Statement> {
         let mut all = Vec::new();
         if let Trained::Adapters { rank } = self.trained {
             all.push(Statement::new("adapters", [("rank", rank.to_string())]));
         }
-        match self.optimizer {
+        match workload.optimizer {
             Optimizer::AdamFp32 => {}
+            Optimizer::AdamBf16 => all.push(Statement::new("optimizer-bf16", [])),
             Optimizer::AdamBf16Moments => all.push(Statement::new("optimizer-bf16-moments", [])),
             Optimizer::Muon => all.push(Statement::new("optimizer-muon", [])),
         }
-        if self.gradients != NumberFormat::Fp32 {
-            let name = self.gradients.name().to_owned();
+        if workload.gradients != NumberFormat::Fp32 {
+            let name = workload.gradients.name().to_owned();
             all.push(Statement::new("gradients-narrow", [("format", name)]));
         }
         if self.imbalance > 1.0 {

@@ -2,7 +2,7 @@
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_train::Wan;
-use chokepoint_units::{Bandwidth, Seconds};
+use chokepoint_units::{Bandwidth, NumberFormat, Seconds};
 
 use super::RunRequest;
 use super::link::{Link, Local};
@@ -34,11 +34,15 @@ pub struct SitesOptions {
 }
 
 impl SitesOptions {
-    /// What joins the sites of a request; nothing for a single site.
+    /// What joins the sites of a request whose gradients have a format; nothing for a single site.
     ///
     /// # Errors
     /// The option that is missing, contradicts another or cannot be.
-    pub(super) fn link(&self, request: &RunRequest) -> Result<Option<Link>, Diagnostic> {
+    pub(super) fn link(
+        &self,
+        request: &RunRequest,
+        gradients: NumberFormat,
+    ) -> Result<Option<Link>, Diagnostic> {
         self.lacking()?;
         self.ranges()?;
         let sites = self.sites.unwrap_or(1);
@@ -74,7 +78,7 @@ impl SitesOptions {
             },
             bits: self.exchange_bits.unwrap_or_else(|| match local {
                 Some(_) => BITS,
-                None => u64::from(request.training.gradients.bits()),
+                None => u64::from(gradients.bits()),
             }),
             overlap: self.wan_overlap.unwrap_or(0.0),
             local,

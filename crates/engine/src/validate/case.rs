@@ -66,7 +66,8 @@ impl Setup {
 pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     let mut assumed = Assumed::default();
     let label = row.text("chip").ok_or("chip is not given")?;
-    let id = system_of(catalog, label)
+    let id = system_of(catalog, row.text_or_blank("system"))
+        .or_else(|| system_of(catalog, label))
         .ok_or_else(|| format!("no system of the catalogue is known by the chip \"{label}\""))?;
     let parts = system_parts(catalog, id).map_err(|error| error.message)?;
     let chip = parts.spec.map_err(|error| error.message)?;
@@ -74,7 +75,7 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     let framework = framework(catalog, row, &mut assumed);
     let architecture = architecture(row, &mut assumed)?;
     let chips = row.count("n_chips").ok_or("n_chips is not given")?;
-    let workload = workload(row, &mut assumed)?;
+    let workload = workload(row, framework, &mut assumed)?;
     let curves = parts.chip.calibration.curve.clone();
     let software = software(framework, &curves);
     let (plan, open) = plan(
@@ -100,7 +101,7 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
     })
 }
 
-/// The system whose labels name a chip, or which has that id itself.
+/// The system whose labels have a text, or which has that id itself.
 fn system_of<'a>(catalog: &'a Catalog, label: &str) -> Option<&'a str> {
     let labelled = catalog
         .systems
@@ -159,7 +160,11 @@ fn framework<'a>(catalog: &'a Catalog, row: &Row, assumed: &mut Assumed) -> Opti
     found.or_else(|| catalog.framework("megatron-lm").ok())
 }
 
-fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
+fn workload(
+    row: &Row,
+    framework: Option<&Framework>,
+    assumed: &mut Assumed,
+) -> Result<Workload, String> {
     let sequence = match row.count("seq_len") {
         Some(sequence) => sequence,
         // Operations of a second hardly depend on it; tokens of a second and steps do.
@@ -193,10 +198,11 @@ fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
     } else {
         Scaling::Delayed
     };
+    let (optimizer, gradients) = software::numerics(framework);
     let gradients = if detail.contains("pure") {
         NumberFormat::Bf16
     } else {
-        NumberFormat::Fp32
+        gradients
     };
     let trained = if row.lower("task").contains("lora") {
         assumed.note("adapters of rank 16 beside the attention projections");
@@ -211,6 +217,7 @@ fn workload(row: &Row, assumed: &mut Assumed) -> Result<Workload, String> {
         1.0
     };
     Ok(Workload {
+        optimizer,
         gradients,
         scaling,
         trained,
@@ -233,10 +240,12 @@ fn plan(
     workload: &Workload,
     assumed: &mut Assumed,
 ) -> (Plan, Open) {
+    let recomputes =
+        workload.trained == Trained::All && framework.is_some_and(|known| known.recomputes);
     let open = Open {
         layout: row.count("tp").is_none() || row.count("pp").is_none(),
         micro_batch: row.count("mbs").is_none(),
-        recompute: row.text("recompute").is_none(),
+        recompute: row.text("recompute").is_none() && !recomputes,
         virtual_stages: row.count("vp").is_none()
             && row.count("pp").is_some_and(|pp| pp > 1)
             && framework.is_some_and(|known| known.interleaves),
@@ -260,7 +269,8 @@ fn plan(
     let ep = if mixture { or_one("ep") } else { 1 };
     let etp = if mixture && tp > 1 {
         row.count("etp").unwrap_or_else(|| {
-            let split = if ep > 1 { 1 } else { tp };
+            let splits = ep == 1 || framework.is_some_and(|known| known.splits_experts);
+            let split = if splits { tp } else { 1 };
             assumed.taken("etp", split);
             split
         })
@@ -281,6 +291,10 @@ fn plan(
         options.contains("async") || on(|known| known.overlap_tp)
     };
     let recompute = match row.lower("recompute").as_str() {
+        "" if recomputes => {
+            assumed.note("whole layers recomputed, as the framework's recipes do");
+            Recompute::Full
+        }
         "" | "none" => Recompute::None,
         text if text.starts_with("full") => Recompute::Full,
         _ if row.lower("framework").contains("torchtitan") => {
@@ -308,8 +322,10 @@ fn plan(
         },
         overlap_ep: false,
         sharding: sharding(row, framework),
+        // Shards go over context parallelism too (torchtitan, FSDP2; Megatron-FSDP).
         shard: row
             .count("fsdp_shard")
+            .map(|shard| shard.saturating_mul(cp))
             .filter(|shard| *shard < dp * cp)
             .unwrap_or(0),
         overlap_dp: on(|known| known.overlap_dp) && !options.contains("no tp"),

@@ -216,9 +216,11 @@ fn compare(row: &Row, data: &Data, setup: &mut Setup) -> Result<RowPrediction, S
     })
 }
 
-/// Memory that a row states, bytes: in GB, or in GiB where its notes say so.
+/// Memory that a row states, bytes: in GB, or in GiB where its notes say so or its framework prints
+/// them.
 fn measured_memory(row: &Row) -> Option<f64> {
-    let unit = if row.text_or_blank("notes").contains("GiB") {
+    let prints = row.lower("framework").contains("torchtitan");
+    let unit = if prints || row.text_or_blank("notes").contains("GiB") {
         1024.0 * 1024.0 * 1024.0
     } else {
         1e9
