@@ -9,7 +9,7 @@ use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{Data, system_parts};
 use chokepoint_train::{
     Case, ContextExchange, Offload, Optimizer, Plan, Schedule, Sharding, Software, Space,
-    TensorExchange, TensorOverlap, Trained, Workload, evaluate, front, search_in,
+    TensorExchange, TensorOverlap, Trained, Workload, evaluate, front, search, search_in,
 };
 
 const DENSE: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
@@ -348,6 +348,42 @@ fn offload_where_memory_is_short() {
         space.shardings.insert(0, Sharding::None);
         space
     });
+}
+
+/// What a search keeps is what evaluating its plans yields, to the last digit, and comes in order:
+/// models of one and of several kinds of layers on small and large numbers of chips.
+#[test]
+fn kept_plans_are_as_evaluated() {
+    let data = Data::load(&[]).unwrap();
+    for (model, system, chips) in [
+        ("deepseek-v3", "gb200-nvl72", 100_000),
+        ("qwen3-235b-a22b", "hgx-h100", 2048),
+        ("gpt-oss-120b", "hgx-b200", 512),
+        ("llama-3.1-405b", "cloudmatrix384", 16_384),
+        ("deepseek-v3", "hgx-h100", 64),
+    ] {
+        let architecture = data.model(model).unwrap();
+        let parts = system_parts(&data.catalog, system).unwrap();
+        let formats = vec![NumberFormat::Fp8, NumberFormat::Bf16];
+        let workload = Workload::pretraining(4096, 15_360, 1e12, formats);
+        let case = Case {
+            architecture: &architecture,
+            workload: &workload,
+            software: &Software::CURRENT,
+            chip: parts.spec.as_ref().unwrap(),
+            fabric: &parts.fabric,
+            chips,
+        };
+        let found = search(&case, 5);
+        assert!(found.plans.is_sorted_by(|a, b| a.step <= b.step));
+        for kept in &found.plans {
+            let again = evaluate(&case, &kept.plan).unwrap();
+            assert!(again == *kept, "{model} on {system}: {}", kept.plan);
+        }
+        if let Some((plan, table)) = found.nearest_miss.filter(|_| found.plans.is_empty()) {
+            assert!(table.total > table.usable, "{plan}");
+        }
+    }
 }
 
 /// Each point of the front needs less memory and more time than the one before.

@@ -170,7 +170,7 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
 /// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12 or
 /// 8). Frozen weights have neither gradients nor state, and need no 16-bit original beside the
 /// narrow one that is multiplied.
-fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
+pub(crate) fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
     let narrow = plan.format.bits() < 16;
     let (weight, copies) = match (narrow, case.workload.trains_weights()) {
         (true, true) => (WEIGHT_BYTES, plan.format.stored_bytes()),

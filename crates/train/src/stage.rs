@@ -71,9 +71,8 @@ pub(crate) fn layers_of_ranks(layers: u64, tail: u64, plan: &Plan) -> (u64, u64)
     (base * plan.vp, base * plan.vp + longer)
 }
 
-/// Halvings of the range in which the time of the slowest balanced stage lies: to a thousandth of
-/// its width, which is a layer and the ends.
-const HALVINGS: u32 = 10;
+/// What rounding may take off a time.
+const ROUNDING: f64 = 1e-9;
 
 /// Neighbouring layers of one kind: (kind, how many); the kind is below `MAX_KINDS`.
 pub(crate) type Run = (usize, u32);
@@ -103,39 +102,30 @@ pub(crate) struct Costs {
     pub head: f64,
 }
 
-/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be, to a
-/// thousandth of a layer.
+/// Spreads layers, in order, over `pp` stages so that the slowest is as fast as can be.
 ///
-/// The least time of the slowest stage is found by bisection: a time can be kept when filling the
-/// stages one after the other, each as far as the time allows, places all layers (the linear
-/// partition problem, for which filling greedily is optimal). Every stage holds at least one
-/// layer.
+/// The linear partition problem: whether a time can be kept is seen by filling the stages one after
+/// the other, each as far as the time allows. Where it cannot, no longer time changes anything
+/// before the first at which one of the stages would take a further layer: that is tried next,
+/// from the mean on (Nicol 1994). Every stage holds at least one layer.
 pub(crate) fn balanced_stages(runs: &[Run], pp: u64, costs: &Costs, into: &mut Vec<Stage>) {
     let mut whole = costs.embedding + costs.head;
-    let mut longest = 0.0_f64;
     for (kind, count) in runs {
-        let cost = costs.layers[*kind];
-        whole += cost * f64::from(*count);
-        longest = longest.max(cost);
+        whole += costs.layers[*kind] * f64::from(*count);
     }
-    // Any stage as full as the mean and one layer more is enough.
-    let mean = whole / pp as f64;
-    let (mut low, mut high) = (mean, mean + longest + costs.embedding + costs.head);
-    for _ in 0..HALVINGS {
-        let middle = 0.5 * (low + high);
-        if fill(runs, pp, costs, middle, |_, _, _, _| ()) {
-            high = middle;
-        } else {
-            low = middle;
-        }
+    // Layers that take no time fit any.
+    let mut longest = if whole > 0.0 { whole / pp as f64 } else { 1.0 };
+    while let Err(next) = fill(runs, pp, costs, longest, |_, _, _, _| ()) {
+        longest = next.max(longest) * (1.0 + ROUNDING);
     }
     into.clear();
     into.resize(pp as usize, Stage::default());
-    fill(runs, pp, costs, high, |stage, alike, kind, layers| {
+    let placed = fill(runs, pp, costs, longest, |stage, alike, kind, layers| {
         for stage in into.iter_mut().skip(stage).take(alike) {
             stage.counts[kind] += layers;
         }
     });
+    debug_assert!(placed.is_ok(), "the time was kept before");
     if let Some(first) = into.first_mut() {
         first.first = true;
     }
@@ -144,19 +134,20 @@ pub(crate) fn balanced_stages(runs: &[Run], pp: u64, costs: &Costs, into: &mut V
     }
 }
 
-/// Places layers on stages, none of which takes longer than a time; whether they all fit. `place`
-/// takes the first stage, how many stages like it follow, the kind and how many layers of it each
-/// gets.
+/// Places layers on stages, none of which takes longer than a time; where they do not all fit, the
+/// least longer time that changes something. `place` takes the first stage, how many stages like it
+/// follow, the kind and how many layers of it each gets.
 fn fill(
     runs: &[Run],
     pp: u64,
     costs: &Costs,
     longest: f64,
     mut place: impl FnMut(usize, usize, usize, u32),
-) -> bool {
+) -> Result<(), f64> {
     let stages = pp as u32;
     let mut left: u32 = runs.iter().map(|(_, count)| count).sum();
     let (mut run, mut used, mut stage) = (0, 0, 0);
+    let mut next = f64::INFINITY;
     while stage < stages {
         let after = stages - 1 - stage;
         let mut time = if stage == 0 { costs.embedding } else { 0.0 };
@@ -174,6 +165,7 @@ fn fill(
                 take = 1;
             }
             if take == 0 {
+                next = next.min(time + costs.layers[kind]);
                 break;
             }
             if stage > 0 && after > 0 && left == before && take < most {
@@ -193,16 +185,17 @@ fn fill(
                 used = 0;
             }
             if take < most {
+                next = next.min(time + costs.layers[kind]);
                 break;
             }
         }
         // What rounding takes off is no reason to refuse.
-        if left == before || time > longest * (1.0 + 1e-9) {
-            return false;
+        if time > longest * (1.0 + ROUNDING) {
+            return Err(next.min(time));
         }
         stage += alike;
     }
-    left == 0
+    if left == 0 { Ok(()) } else { Err(next) }
 }
 
 #[cfg(test)]
@@ -271,12 +264,8 @@ mod tests {
             let placed: u32 = found.iter().map(Stage::layers).sum();
             assert_eq!(placed as usize, layers.len());
             let best = least(&layers, pp as usize, &costs);
-            let width = 1.7 + embedding + head;
-            let slack = slowest(&found, &costs) - best;
-            assert!(
-                (0.0..=width / 1000.0).contains(&(slack + 1e-12)),
-                "{pp}: {slack}"
-            );
+            let slack = slowest(&found, &costs) / best - 1.0;
+            assert!((0.0..=1e-6).contains(&(slack + 1e-12)), "{pp}: {slack}");
         }
     }
 

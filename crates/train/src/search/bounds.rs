@@ -2,9 +2,10 @@
 
 use chokepoint_units::{Bytes, Seconds};
 
+use crate::memory::{Held, states};
 use crate::stage::{MAX_KINDS, layers_of_ranks};
 use crate::variant::Variant;
-use crate::{Placement, Plan, Schedule};
+use crate::{Case, Placement, Plan, Schedule};
 
 /// All layers for one micro-batch.
 #[derive(Clone, Copy)]
@@ -154,6 +155,20 @@ fn power(mut base: f64, mut exponent: u64) -> f64 {
         exponent /= 2;
     }
     power
+}
+
+/// Lower bound of the memory of the fullest of p ranks, however layers are dealt: the mean of what
+/// all ranks hold of the model's state, and of a micro-batch's activations as often as the rank
+/// that holds fewest.
+pub(super) fn least_memory(case: &Case, plan: &Plan, held: Held, kept: Bytes, m: u64) -> Bytes {
+    let (last, _) = plan.schedule.in_flight_line(plan.pp, plan.vp);
+    let activations = if plan.offload.activations {
+        Bytes::ZERO
+    } else {
+        kept * last.min(m as f64)
+    };
+    let state: Bytes = states(case, plan, held).into_iter().sum();
+    (state + activations) * ((1.0 - 1e-9) / plan.pp as f64)
 }
 
 /// Whether the activations alone fill more than a memory, however layers are dealt.

@@ -5,6 +5,7 @@ use chokepoint_units::{Bytes, Seconds};
 
 use super::bounds::Whole;
 use crate::layer::{LayerTable, layer_table, layer_table_with_ends};
+use crate::memory::Held;
 use crate::stage::MAX_KINDS;
 use crate::variant::Variant;
 use crate::{Case, ContextExchange, Plan, Schedule, Space, TensorOverlap};
@@ -85,6 +86,8 @@ pub(super) struct Candidate {
     paired: Option<(Variant, Whole)>,
     /// What all layers keep of one micro-batch.
     pub kept: Bytes,
+    /// Parameters of the whole model, of which pipeline stages hold parts.
+    pub held: Held,
     /// Lower bound of the step time: all micro-batches through all layers, spread evenly over all
     /// chips.
     pub least_step: Seconds,
@@ -116,6 +119,7 @@ pub(super) fn candidates(
     for (table, (plan, costs)) in tables.iter().enumerate() {
         let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
         let spread = micro_batches * (plan.tp * plan.cp) as f64 / case.chips as f64;
+        let held = all_parameters(costs, &layers);
         for plan in variants(space, plan) {
             let (plan, variant, whole) = fastest_context(space, &plan, costs, &layers);
             let paired = pairs.filter(|_| plan.overlap_ep).map(|schedule| {
@@ -127,6 +131,7 @@ pub(super) fn candidates(
                 table,
                 plan,
                 kept: variant.kept(&layers),
+                held,
                 variant,
                 whole,
                 paired,
@@ -135,6 +140,26 @@ pub(super) fn candidates(
         }
     }
     found
+}
+
+/// Parameters of the whole model on the chips that share a layer, each counted once.
+fn all_parameters(costs: &LayerTable, layers: &[u32; MAX_KINDS]) -> Held {
+    let ends = &costs.ends;
+    let tied = if costs.tied {
+        costs.tied_parameters
+    } else {
+        0.0
+    };
+    let mut held = Held {
+        dense: ends.first_parameters + ends.last_parameters - tied,
+        expert: ends.last_expert_parameters,
+        layer: 0.0,
+    };
+    for (layer, count) in costs.layers.iter().zip(layers) {
+        held.dense += layer.dense_parameters * f64::from(*count);
+        held.expert += layer.expert_parameters * f64::from(*count);
+    }
+    held
 }
 
 /// All choices of recomputation and overlaps with a way to spread a layer.

@@ -3,7 +3,7 @@
 use chokepoint_units::Seconds;
 
 use super::SearchResult;
-use super::bounds::{Least, Whole, cannot_hold, least_time};
+use super::bounds::{Least, Whole, cannot_hold, least_memory, least_time};
 use super::candidate::{Candidate, gcd, least_multiple};
 use crate::evaluate::{deal_balanced, predict, rest, step_parts, step_time};
 use crate::layer::LayerTable;
@@ -157,7 +157,7 @@ impl<'a> Finder<'a> {
                 if refused
                     || least_time(whole, schedule, (pp, vp), micro_batches, least)
                         >= self.worst_kept()
-                    || self.cannot_hold(candidate, &plan, micro_batches)
+                    || self.cannot_hold(candidate, &plan, most, micro_batches)
                     || balanced && self.is_balanced(variant, pp)
                 {
                     self.result.pruned += self.below;
@@ -168,10 +168,41 @@ impl<'a> Finder<'a> {
         }
     }
 
-    fn cannot_hold(&self, candidate: &Candidate, plan: &Plan, micro_batches: u64) -> bool {
+    /// Whether no way to deal layers, to shard and to offload on at most so many replicas fits.
+    /// Once it is known what comes near, a pipeline that does not come nearer is not looked at.
+    fn cannot_hold(
+        &self,
+        candidate: &Candidate,
+        plan: &Plan,
+        most: u64,
+        micro_batches: u64,
+    ) -> bool {
+        let usable = usable(self.case.chip);
         let offloads = &self.space.offloads;
         let kept_here = offloads.iter().all(|offload| !offload.activations);
-        kept_here && cannot_hold(candidate.kept, plan, micro_batches, usable(self.case.chip))
+        if kept_here && cannot_hold(candidate.kept, plan, micro_batches, usable) {
+            return true;
+        }
+        let Some((_, miss)) = &self.result.nearest_miss else {
+            return false;
+        };
+        let sharded = self.furthest(plan, most);
+        offloads.iter().all(|&offload| {
+            let plan = Plan { offload, ..sharded };
+            let (held, kept) = (candidate.held, candidate.kept);
+            let least = least_memory(self.case, &plan, held, kept, micro_batches);
+            least > usable && least >= miss.total
+        })
+    }
+
+    /// A plan that shards its state as far as the space and so many replicas allow.
+    fn furthest(&self, plan: &Plan, dp: u64) -> Plan {
+        let furthest = self.space.shardings.iter().copied().max();
+        Plan {
+            dp,
+            sharding: furthest.unwrap_or(Sharding::Optimizer),
+            ..*plan
+        }
     }
 
     /// Whether no dealing of layers beats an even one: equal layers that divide, and ends that take
@@ -301,17 +332,7 @@ impl<'a> Finder<'a> {
     /// Whether no data-parallel degree can make a pipeline fit: the most replicas shard the state
     /// furthest, with all that the space lets wait in the host's memory.
     fn hopeless(&mut self, piped: &Piped, dp: u64) -> bool {
-        let plan = Plan {
-            dp,
-            sharding: self
-                .space
-                .shardings
-                .iter()
-                .copied()
-                .max()
-                .unwrap_or(Sharding::Optimizer),
-            ..piped.plan
-        };
+        let plan = self.furthest(&piped.plan, dp);
         let mut least: Option<MemoryTable> = None;
         for &offload in &self.space.offloads {
             let plan = Plan { offload, ..plan };
