@@ -112,9 +112,9 @@ fn deliver(
         return Err(Diagnostic::new(Code::Usage, message));
     }
     let Some(drawing) = run_svg(run, Language::from(shared.lang)) else {
-        let message = "the plan has no pipeline that could be drawn";
+        let message = "the schedule of the plan has no timeline that could be drawn";
         return Err(Diagnostic::new(Code::Value, message)
-            .help("leave --svg out, or give a plan with pp above 1"));
+            .help("leave --svg out; the notes of the result say why"));
     };
     files::write(path, &drawing)?;
     files::deliver(output, text).or_else(|problem| {

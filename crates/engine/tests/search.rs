@@ -9,7 +9,8 @@ use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{Data, system_parts};
 use chokepoint_train::{
     Case, ContextExchange, Offload, Optimizer, Plan, Schedule, Sharding, Software, Space,
-    TensorExchange, TensorOverlap, Trained, Workload, evaluate, front, search, search_in,
+    TensorExchange, TensorOverlap, Trained, Workload, evaluate, even_chunks, front, search,
+    search_in,
 };
 
 const DENSE: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
@@ -61,6 +62,7 @@ fn every_plan(space: &Space, case: &Case, format: NumberFormat, mut visit: impl 
                 for vp in 1..=space.most_virtual {
                     every_technique(
                         space,
+                        case.architecture.layers.len() as u64 + case.architecture.mtp_layers,
                         &Plan {
                             pp,
                             dp,
@@ -75,8 +77,13 @@ fn every_plan(space: &Space, case: &Case, format: NumberFormat, mut visit: impl 
     }
 }
 
-fn every_technique(space: &Space, plan: &Plan, visit: &mut impl FnMut(Plan)) {
+fn every_technique(space: &Space, layers: u64, plan: &Plan, visit: &mut impl FnMut(Plan)) {
     for &schedule in &space.schedules {
+        // Interleaved chunks are equal but for a lighter first and last.
+        let interleaved = schedule == Schedule::OneForwardOneBackward && plan.vp > 1;
+        if interleaved && !even_chunks(layers, plan.pp * plan.vp) {
+            continue;
+        }
         for &recompute in &space.recompute {
             for &tensor in &space.exchanges {
                 for &overlap_tp in &space.tensor_overlaps {

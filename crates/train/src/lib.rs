@@ -58,6 +58,7 @@ pub use schedule::{
 pub use search::{SearchResult, front, search, search_in, search_or_offload};
 pub use space::Space;
 pub use spares::share_without_node;
+pub use stage::even_chunks;
 pub use technique::{
     ContextExchange, Offload, Sharding, TensorExchange, TensorOverlap, UnknownWord,
 };

@@ -26,10 +26,11 @@ pub struct Space {
     pub expert_tensor: Vec<bool>,
     /// Pipeline depths.
     pub pipeline: Vec<u64>,
-    /// Most virtual stages of a rank.
+    /// Most virtual stages of a rank. Only those are taken that leave all chunks equal but for a
+    /// first, or a first and last, that are a layer lighter: what Megatron-Core runs
+    /// (`account-for-embedding-in-pipeline-split`, `account-for-loss-in-pipeline-split`), and where
+    /// the closed form of interleaving holds.
     pub most_virtual: u64,
-    /// Virtual stages only where they divide the layers of a rank evenly.
-    pub even_virtual: bool,
     /// Sequences of a micro-batch.
     pub micro_batches: Vec<u64>,
     /// Recomputation.
@@ -92,7 +93,6 @@ impl Space {
             },
             pipeline: (1..=layers.min(case.chips)).collect(),
             most_virtual: MOST_VIRTUAL,
-            even_virtual: false,
             micro_batches: powers_of_two(MOST_MICRO_BATCH.min(case.workload.global_batch)),
             recompute: Recompute::ALL.to_vec(),
             schedules: vec![

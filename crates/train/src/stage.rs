@@ -56,6 +56,14 @@ pub(crate) fn stages(
     stages
 }
 
+/// Whether chunks are equal but for a first, or a first and last, that are a layer lighter, when so
+/// many layers, those of multi-token prediction included, are dealt to them.
+#[must_use]
+pub const fn even_chunks(layers: u64, chunks: u64) -> bool {
+    let longer = layers % chunks;
+    longer == 0 || longer + 2 >= chunks
+}
+
 /// The fewest and the most layers that [`stages`] deals to a rank, those of a tail included.
 ///
 /// Of the longer chunks from the second on, ceil(extra / pp) lie on the second rank where they go

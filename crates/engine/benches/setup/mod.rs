@@ -78,7 +78,6 @@ pub fn calculon(case: &Case, offload: bool) -> Space {
         expert_tensor: vec![false],
         pipeline: powers(128),
         most_virtual: 128,
-        even_virtual: true,
         micro_batches: powers(case.workload.global_batch),
         recompute: vec![Recompute::None, Recompute::Selective, Recompute::Full],
         schedules: vec![Schedule::OneForwardOneBackward],

@@ -7,7 +7,7 @@ use chokepoint_fabric::{Fabric, FabricScale};
 use chokepoint_model::{Architecture, Recompute};
 use chokepoint_train::{
     Case, Plan, Prediction, Scaling, Schedule, Sharding, Software, Space, TensorExchange,
-    TensorOverlap, Trained, Workload, measure, search_in,
+    TensorOverlap, Trained, Workload, even_chunks, measure, search_in,
 };
 use chokepoint_units::{Bandwidth, NumberFormat, Seconds};
 
@@ -431,9 +431,11 @@ fn rest_of(setup: &Setup, plan: &Plan) -> Vec<(Recompute, u64)> {
     } else {
         vec![plan.recompute]
     };
-    let chunks = (setup.architecture.layers.len() as u64 + 2) / plan.pp;
+    let layers = setup.architecture.layers.len() as u64 + setup.architecture.mtp_layers;
+    let most = (layers + 2) / plan.pp;
     let stages = if setup.open.virtual_stages {
-        (1..=chunks.min(12)).collect()
+        let even = |vp: &u64| *vp == 1 || even_chunks(layers, plan.pp * vp);
+        (1..=most.min(12)).filter(even).collect()
     } else {
         vec![plan.vp]
     };

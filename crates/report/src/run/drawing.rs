@@ -42,7 +42,8 @@ svg{--page:#ffffff;--ink:#1c2126;--quiet:#5c6670;--grid:#d8dde2;--idle:#eef1f4}\
 .forward{fill:#0072b2}.backward{fill:#e69f00}.input-gradient{fill:#f0c24b}.weight-gradient{fill:#009e73}\
 .on{font-size:10px;text-anchor:middle;pointer-events:none}.on-forward{fill:#ffffff}.on-backward,.on-input-gradient,.on-weight-gradient{fill:#101418}";
 
-/// The timeline as a whole file; absent without a result or without a pipeline.
+/// The timeline as a whole file; absent without a result or where the order
+/// of the schedule has no timeline.
 #[must_use]
 pub fn run_svg(run: &TrainingRun, language: Language) -> Option<String> {
     let words = Words::new(language);
@@ -50,9 +51,6 @@ pub fn run_svg(run: &TrainingRun, language: Language) -> Option<String> {
         micro_batches,
         timeline,
     } = run.found.as_ref()?.timeline.as_ref()?;
-    if timeline.ranks.len() < 2 {
-        return None;
-    }
     let gantt = Gantt::of(timeline, CELLS);
     let height = TOP + PITCH * gantt.ranks.len() as f64 + 48.0;
     let title = words.fill(

@@ -9,7 +9,7 @@ use crate::evaluate::{deal_balanced, predict, rest, step_parts, step_time};
 use crate::layer::LayerTable;
 use crate::memory::{MemoryTable, memory, usable};
 use crate::pipeline::{Pace, pace, rank_times};
-use crate::stage::{Run, Stage, runs, stages};
+use crate::stage::{Run, Stage, even_chunks, runs, stages};
 use crate::variant::{Times, Variant};
 use crate::{Case, Placement, Plan, Prediction, Schedule, Sharding, Space};
 
@@ -263,7 +263,10 @@ impl<'a> Finder<'a> {
         let layers = self.case.architecture.layers.len() as u64;
         let most = (layers / pp).min(self.space.most_virtual);
         match schedule {
-            Schedule::OneForwardOneBackward if pp > 1 => (1, most),
+            Schedule::OneForwardOneBackward if pp > 1 => {
+                let lightest = (layers + 2) / pp;
+                (1, lightest.min(self.space.most_virtual))
+            }
             Schedule::OneForwardOneBackward => (1, 1),
             Schedule::ZeroBubbleV | Schedule::DualPipeV if pp > 1 && most >= 2 => (2, 2),
             Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 if pp > 1 => (1, 1),
@@ -272,11 +275,16 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// Layers with those of multi-token prediction, which are dealt with them.
+    fn all_layers(&self) -> u64 {
+        let architecture = self.case.architecture;
+        architecture.layers.len() as u64 + architecture.mtp_layers
+    }
+
     /// Whether a number of virtual stages is one that the space has.
     fn has_virtual(&self, schedule: Schedule, pp: u64, vp: u64) -> bool {
-        let each = (self.case.architecture.layers.len() as u64).div_ceil(pp);
-        let plain = schedule != Schedule::OneForwardOneBackward || pp == 1;
-        plain || !self.space.even_virtual || each.is_multiple_of(vp)
+        let plain = schedule != Schedule::OneForwardOneBackward || vp == 1;
+        plain || even_chunks(self.all_layers(), pp * vp)
     }
 
     /// Ways to deal the layers of a pipeline.
