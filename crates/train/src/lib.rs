@@ -11,7 +11,9 @@
 //! Beside the step: what failures, checkpoints and stragglers leave of a run (`goodput`), and
 //! training over several sites (`local_steps`).
 //!
-//! Left out: contention between concurrent collectives.
+//! Left out: contention between concurrent collectives; the host's memory as a limit of offload;
+//! state-space layers; a router's own imbalance, which is an input; V-Half and V-Min schedules.
+//! Evaluated but not searched: ZB-H2, ZB-V, splitting the vocabulary, hybrid sharding.
 
 mod checkpoint;
 mod chunks;
