@@ -1,8 +1,15 @@
-//! Damaged scenarios: an error or a result, never a panic, and never a hang.
+//! Damaged scenarios, tables of published runs and plans: an error or a result, never a panic, and
+//! never a hang.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use chokepoint_engine::{Data, evaluate, jobs, resolve};
+use std::sync::LazyLock;
+
+use chokepoint_engine::units::NumberFormat;
+use chokepoint_engine::{
+    Data, Failures, RunRequest, SitesOptions, SpaceChoice, TrainingOptions, evaluate, jobs,
+    resolve, run_training, validate_training,
+};
 use proptest::prelude::*;
 
 const SCENARIO: &str = r#"schema = 1
@@ -35,6 +42,19 @@ chip = "x"
 domain_chips = 16
 "#;
 
+/// Rows of a dense model, of a mixture and of one that cannot be predicted.
+const TABLE: &str = "\
+row_id,source_id,chip,n_chips,model,n_layers,hidden,n_heads,n_kv_heads,ffn_hidden,moe_ffn_hidden,n_experts,topk,vocab,seq_len,gbs,mbs,tp,pp,vp,cp,ep,precision,recompute,framework,framework_version,step_time_s
+a,s,H100,64,Llama-3-8B,32,4096,32,8,14336,,,,128256,8192,128,1,2,2,1,1,,BF16,none,NeMo/Megatron-Core,v25,2.5
+b,s,GB200,64,Qwen3-30B-A3B,48,2048,32,4,6144,768,128,8,151936,4096,512,4,1,1,,1,8,FP8,,Megatron-Bridge (NeMo),25.09,1.5
+\"c, d\",s,TPU v5p,8,X,2,128,2,,512,,,,1000,128,8,1,1,1,,,,BF16,full,MaxText,,0.1
+";
+
+const PLAN: &str =
+    "tp=2 cp=2 ep=1 pp=4 vp=2 dp=4 mbs=1 bf16 recompute=selective overlap=tp sharding=optimizer";
+
+static DATA: LazyLock<Data> = LazyLock::new(|| Data::load(&[]).unwrap());
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -60,6 +80,80 @@ proptest! {
         let new = format!("{}{value}{}", &old[..start], old[start..].trim_start_matches(|c: char| c.is_ascii_digit() || c == 'e'));
         try_out(&SCENARIO.replacen(old, &new, 1));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Bytes of a table removed, replaced or repeated.
+    #[test]
+    fn damaged_table(at in 0..TABLE.len(), length in 0..40_usize, with in "[0-9a-zA-Z.\",\n\r -]{0,8}") {
+        let end = (at + length).min(TABLE.len());
+        validate(&format!("{}{with}{}", &TABLE[..at], &TABLE[end..]));
+    }
+
+    /// A cell of a table replaced by an extreme number.
+    #[test]
+    fn extreme_cells(
+        row in 1..3_usize,
+        column in 0..27_usize,
+        value in prop::sample::select(vec!["0", "-1", "3", "1000003", "18446744073709551615", "1e308", "nan", "inf", "0.5", " 8 ", "eight"]),
+    ) {
+        let mut lines: Vec<String> = TABLE.lines().map(str::to_owned).collect();
+        let mut cells: Vec<&str> = lines[row].split(',').collect();
+        cells[column] = value;
+        lines[row] = cells.join(",");
+        validate(&lines.join("\n"));
+    }
+
+    /// Bytes of a plan removed, replaced or repeated.
+    #[test]
+    fn damaged_plan(at in 0..PLAN.len(), length in 0..6_usize, with in "[0-9a-z=+ -]{0,6}") {
+        let end = (at + length).min(PLAN.len());
+        let plan = format!("{}{with}{}", &PLAN[..at], &PLAN[end..]);
+        let request = RunRequest {
+            model: "llama-3.1-8b".to_owned(),
+            system: "hgx-h100".to_owned(),
+            chips: 64,
+            tokens: 1e12,
+            batch: 256,
+            sequence: 8192,
+            formats: vec![NumberFormat::Bf16],
+            plan: Some(plan),
+            framework: None,
+            failures: Failures::Nearest,
+            prices: "retail-2025".to_owned(),
+            others: 0,
+            front: false,
+            space: SpaceChoice::Mainstream,
+            target: None,
+            sites: SitesOptions::default(),
+            training: TrainingOptions::default(),
+            extra_tokens: 0.0,
+        };
+        if let Ok(run) = run_training(&request, &DATA) {
+            prop_assert!(run.found.is_some() != run.reason.is_some());
+        }
+    }
+}
+
+fn validate(text: &str) {
+    if let Ok(found) = validate_training("runs.csv", text, &DATA) {
+        for row in &found.rows {
+            assert!(row.prediction.is_some() != row.skipped.is_some());
+            if let Some(prediction) = &row.prediction {
+                assert!(prediction.predicted > 0.0, "{text}");
+            }
+        }
+    }
+}
+
+/// The table as it stands is predicted, but for the row whose chip has no system.
+#[test]
+fn the_table_is_predicted() {
+    let found = validate_training("runs.csv", TABLE, &DATA).unwrap();
+    let skipped: Vec<bool> = found.rows.iter().map(|row| row.skipped.is_some()).collect();
+    assert_eq!(skipped, [false, false, true], "{:?}", found.rows);
 }
 
 fn try_out(text: &str) {

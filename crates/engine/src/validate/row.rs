@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use chokepoint_diag::{Code, Diagnostic, nearest};
 
+use crate::limits::MOST_COUNTED;
+
 /// Columns that the program reads. Others may be there; they are left alone.
 const COLUMNS: [&str; 55] = [
     "row_id",
@@ -107,8 +109,8 @@ impl Row {
     }
 }
 
-/// Columns that hold numbers.
-const NUMBERS: [&str; 31] = [
+/// Columns that count something.
+const COUNTS: [&str; 24] = [
     "n_chips",
     "chips_per_node",
     "n_layers",
@@ -133,6 +135,10 @@ const NUMBERS: [&str; 31] = [
     "etp",
     "dp",
     "fsdp_shard",
+];
+
+/// Columns that hold other numbers.
+const NUMBERS: [&str; 7] = [
     "step_time_s",
     "samples_per_s",
     "tokens_per_s_total",
@@ -146,7 +152,7 @@ const NUMBERS: [&str; 31] = [
 ///
 /// # Errors
 /// When a needed column is missing, a line has another number of cells than the heading, or a
-/// cell that should be a number above zero is none.
+/// cell that should be a number or a count is none.
 pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
@@ -176,13 +182,10 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
             if cell.is_empty() {
                 continue;
             }
-            if NUMBERS.contains(column) && !is_number(cell) {
+            if let Some(expected) = expected(column, cell) {
                 let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-                return Err(Diagnostic::new(
-                    Code::Value,
-                    format!("column {column}: expected a number above zero, found \"{cell}\""),
-                )
-                .at(file, text, start..end));
+                let message = format!("column {column}: expected {expected}, found \"{cell}\"");
+                return Err(Diagnostic::new(Code::Value, message).at(file, text, start..end));
             }
             cells.insert(*column, cell.to_owned());
         }
@@ -191,9 +194,20 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
     Ok(rows)
 }
 
-fn is_number(cell: &str) -> bool {
-    cell.parse::<f64>()
-        .is_ok_and(|value| value.is_finite() && value >= 0.0)
+/// What a column holds, where a cell does not.
+fn expected(column: &str, cell: &str) -> Option<String> {
+    let number = cell.parse::<f64>();
+    let number = number
+        .ok()
+        .filter(|value| value.is_finite() && *value >= 0.0);
+    if COUNTS.contains(&column) {
+        let whole = number.filter(|value| value.fract() == 0.0 && *value <= MOST_COUNTED as f64);
+        return whole
+            .is_none()
+            .then(|| format!("a whole number up to {MOST_COUNTED}"));
+    }
+    let missing = NUMBERS.contains(&column) && number.is_none();
+    missing.then(|| "a number of zero or more".to_owned())
 }
 
 fn unreadable(file: &str, text: &str, error: &csv::Error) -> Diagnostic {

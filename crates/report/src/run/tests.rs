@@ -221,7 +221,11 @@ fn without_a_result_there_is_no_drawing() {
     for language in Language::ALL {
         assert_eq!(run_svg(&infeasible(), language), None);
         let one = sample(Schedule::OneForwardOneBackward, 1, 8);
-        assert!(run_svg(&one, language).unwrap().contains("class=\"op forward\""));
+        assert!(
+            run_svg(&one, language)
+                .unwrap()
+                .contains("class=\"op forward\"")
+        );
         let text = run_table(&infeasible(), language);
         assert!(
             text.contains("HGX H200") && text.lines().count() == 5,
