@@ -7,8 +7,7 @@ use std::sync::LazyLock;
 
 use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{
-    Data, Failures, RunRequest, SitesOptions, SpaceChoice, TrainingOptions, evaluate, jobs,
-    resolve, run_training, validate_training,
+    Data, RunRequest, evaluate, jobs, resolve, run_training, validate_training,
 };
 use proptest::prelude::*;
 
@@ -112,24 +111,10 @@ proptest! {
         let end = (at + length).min(PLAN.len());
         let plan = format!("{}{with}{}", &PLAN[..at], &PLAN[end..]);
         let request = RunRequest {
-            model: "llama-3.1-8b".to_owned(),
-            system: "hgx-h100".to_owned(),
-            chips: 64,
-            tokens: 1e12,
             batch: 256,
-            sequence: 8192,
             formats: vec![NumberFormat::Bf16],
             plan: Some(plan),
-            framework: None,
-            failures: Failures::Nearest,
-            prices: "retail-2025".to_owned(),
-            others: 0,
-            front: false,
-            space: SpaceChoice::Mainstream,
-            target: None,
-            sites: SitesOptions::default(),
-            training: TrainingOptions::default(),
-            extra_tokens: 0.0,
+            ..RunRequest::new("llama-3.1-8b", "hgx-h100", 64)
         };
         if let Ok(run) = run_training(&request, &DATA) {
             prop_assert!(run.found.is_some() != run.reason.is_some());

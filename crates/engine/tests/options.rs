@@ -5,8 +5,8 @@
 use chokepoint_engine::train::{Optimizer, Scaling, Trained};
 use chokepoint_engine::units::{Bandwidth, NumberFormat, Seconds};
 use chokepoint_engine::{
-    Data, Failures, Resource, RunFound, RunRequest, SitesOptions, SpaceChoice, Target,
-    TrainingOptions, TrainingRun, emit, run_training,
+    Data, Resource, RunFound, RunRequest, SitesOptions, Target, TrainingOptions, TrainingRun, emit,
+    run_training,
 };
 
 /// Adapters of rank 16 in Llama 3.1 8B: 32 layers of hidden size 4,096, 32 query and 8 key-value
@@ -16,24 +16,12 @@ const ADAPTERS: f64 = 32.0 * 16.0 * (4096.0 + 6144.0 + 4096.0 + 4096.0);
 
 fn request(training: TrainingOptions) -> RunRequest {
     RunRequest {
-        model: "llama-3.1-8b".to_owned(),
-        system: "hgx-h100".to_owned(),
-        chips: 64,
-        tokens: 1e12,
         batch: 512,
-        sequence: 4096,
         formats: vec![NumberFormat::Fp8],
         plan: Some("tp=2 pp=2 fp8".to_owned()),
-        framework: None,
-        failures: Failures::Nearest,
-        prices: "retail-2025".to_owned(),
         others: 0,
-        front: false,
-        space: SpaceChoice::Mainstream,
-        target: None,
-        sites: SitesOptions::default(),
         training,
-        extra_tokens: 0.0,
+        ..RunRequest::new("llama-3.1-8b", "hgx-h100", 64)
     }
 }
 

@@ -3,32 +3,12 @@
 #![expect(clippy::panic, reason = "a test may fail")]
 
 use chokepoint_engine::train::PlanChunks;
-use chokepoint_engine::units::NumberFormat;
-use chokepoint_engine::{
-    Data, Failures, RunFound, RunRequest, SitesOptions, SpaceChoice, Target, TrainingOptions,
-    TrainingRun, emit, run_training,
-};
+use chokepoint_engine::{Data, RunFound, RunRequest, Target, TrainingRun, emit, run_training};
 
 fn request(model: &str, system: &str, chips: u64) -> RunRequest {
     RunRequest {
-        model: model.to_owned(),
-        system: system.to_owned(),
-        chips,
-        tokens: 1e12,
-        batch: 1024,
-        sequence: 4096,
-        formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
-        plan: None,
-        framework: None,
-        failures: Failures::Nearest,
-        prices: "retail-2025".to_owned(),
         others: 3,
-        front: false,
-        space: SpaceChoice::Mainstream,
-        target: None,
-        sites: SitesOptions::default(),
-        training: TrainingOptions::default(),
-        extra_tokens: 0.0,
+        ..RunRequest::new(model, system, chips)
     }
 }
 

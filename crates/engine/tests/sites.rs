@@ -4,8 +4,7 @@
 
 use chokepoint_engine::units::{Bandwidth, NumberFormat, Seconds};
 use chokepoint_engine::{
-    Data, Failures, Resource, RunFound, RunRequest, RunSites, SitesOptions, SpaceChoice,
-    TrainingOptions, run_training,
+    Data, Resource, RunFound, RunRequest, RunSites, SitesOptions, run_training,
 };
 
 /// Parameters of Llama 3.1 8B (`crates/model/tests/model/parameters.rs`).
@@ -24,24 +23,10 @@ const TWO: SitesOptions = SitesOptions {
 
 fn request(sites: SitesOptions) -> RunRequest {
     RunRequest {
-        model: "llama-3.1-8b".to_owned(),
-        system: "hgx-h100".to_owned(),
-        chips: 128,
-        tokens: 1e12,
-        batch: 1024,
-        sequence: 4096,
         formats: vec![NumberFormat::Bf16],
-        plan: None,
-        framework: None,
-        failures: Failures::Nearest,
-        prices: "retail-2025".to_owned(),
         others: 2,
-        front: false,
-        space: SpaceChoice::Mainstream,
-        target: None,
         sites,
-        training: TrainingOptions::default(),
-        extra_tokens: 0.0,
+        ..RunRequest::new("llama-3.1-8b", "hgx-h100", 128)
     }
 }
 

@@ -70,6 +70,31 @@ pub enum SpaceChoice {
 }
 
 impl RunRequest {
+    /// A search for the fastest plan, with what the command line takes where nothing is said.
+    #[must_use]
+    pub fn new(model: &str, system: &str, chips: u64) -> Self {
+        Self {
+            model: model.to_owned(),
+            system: system.to_owned(),
+            chips,
+            tokens: 1e12,
+            batch: 1024,
+            sequence: 4096,
+            formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
+            plan: None,
+            framework: None,
+            failures: Failures::Nearest,
+            prices: "retail-2025".to_owned(),
+            others: 5,
+            front: false,
+            space: SpaceChoice::Mainstream,
+            target: None,
+            sites: SitesOptions::default(),
+            training: TrainingOptions::default(),
+            extra_tokens: 0.0,
+        }
+    }
+
     /// Whether its numbers can be.
     pub(super) fn check(&self) -> Result<(), Diagnostic> {
         let wrong = [

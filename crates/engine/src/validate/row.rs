@@ -6,63 +6,73 @@ use chokepoint_diag::{Code, Diagnostic, nearest};
 
 use crate::limits::MOST_COUNTED;
 
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Text,
+    Count,
+    Number,
+}
+
+use Holds::{Count, Number, Text};
+
 /// Columns that the program reads. Others may be there; they are left alone.
-const COLUMNS: [&str; 55] = [
-    "row_id",
-    "source_id",
-    "chip",
-    "system",
-    "n_chips",
-    "chips_per_node",
-    "scaleout_net",
-    "model",
-    "model_class",
-    "n_layers",
-    "hidden",
-    "n_heads",
-    "n_kv_heads",
-    "head_dim",
-    "ffn_hidden",
-    "moe_ffn_hidden",
-    "n_experts",
-    "n_shared_experts",
-    "topk",
-    "vocab",
-    "attn_type",
-    "mlp_type",
-    "task",
-    "seq_len",
-    "gbs",
-    "mbs",
-    "tp",
-    "sp",
-    "pp",
-    "vp",
-    "cp",
-    "ep",
-    "etp",
-    "dp",
-    "fsdp_shard",
-    "dp_sharding",
-    "precision",
-    "precision_detail",
-    "recompute",
-    "moe_balance",
-    "overlap_opts",
-    "framework",
-    "framework_version",
-    "step_time_s",
-    "samples_per_s",
-    "tokens_per_s_total",
-    "tokens_per_s_per_chip",
-    "model_tflops_per_chip",
-    "flops_convention",
-    "mem_gb",
-    "primary_metric",
-    "primary_value",
-    "quality_flag",
-    "config_group",
-    "notes",
+const COLUMNS: [(&str, Holds); 55] = [
+    ("row_id", Text),
+    ("source_id", Text),
+    ("chip", Text),
+    ("system", Text),
+    ("n_chips", Count),
+    ("chips_per_node", Count),
+    ("scaleout_net", Text),
+    ("model", Text),
+    ("model_class", Text),
+    ("n_layers", Count),
+    ("hidden", Count),
+    ("n_heads", Count),
+    ("n_kv_heads", Count),
+    ("head_dim", Count),
+    ("ffn_hidden", Count),
+    ("moe_ffn_hidden", Count),
+    ("n_experts", Count),
+    ("n_shared_experts", Count),
+    ("topk", Count),
+    ("vocab", Count),
+    ("attn_type", Text),
+    ("mlp_type", Text),
+    ("task", Text),
+    ("seq_len", Count),
+    ("gbs", Count),
+    ("mbs", Count),
+    ("tp", Count),
+    ("sp", Text),
+    ("pp", Count),
+    ("vp", Count),
+    ("cp", Count),
+    ("ep", Count),
+    ("etp", Count),
+    ("dp", Count),
+    ("fsdp_shard", Count),
+    ("dp_sharding", Text),
+    ("precision", Text),
+    ("precision_detail", Text),
+    ("recompute", Text),
+    ("moe_balance", Text),
+    ("overlap_opts", Text),
+    ("framework", Text),
+    ("framework_version", Text),
+    ("step_time_s", Number),
+    ("samples_per_s", Number),
+    ("tokens_per_s_total", Number),
+    ("tokens_per_s_per_chip", Number),
+    ("model_tflops_per_chip", Number),
+    ("flops_convention", Text),
+    ("mem_gb", Number),
+    ("primary_metric", Text),
+    ("primary_value", Number),
+    ("quality_flag", Text),
+    ("config_group", Text),
+    ("notes", Text),
 ];
 
 /// Columns without which a table says nothing.
@@ -109,45 +119,6 @@ impl Row {
     }
 }
 
-/// Columns that count something.
-const COUNTS: [&str; 24] = [
-    "n_chips",
-    "chips_per_node",
-    "n_layers",
-    "hidden",
-    "n_heads",
-    "n_kv_heads",
-    "head_dim",
-    "ffn_hidden",
-    "moe_ffn_hidden",
-    "n_experts",
-    "n_shared_experts",
-    "topk",
-    "vocab",
-    "seq_len",
-    "gbs",
-    "mbs",
-    "tp",
-    "pp",
-    "vp",
-    "cp",
-    "ep",
-    "etp",
-    "dp",
-    "fsdp_shard",
-];
-
-/// Columns that hold other numbers.
-const NUMBERS: [&str; 7] = [
-    "step_time_s",
-    "samples_per_s",
-    "tokens_per_s_total",
-    "tokens_per_s_per_chip",
-    "model_tflops_per_chip",
-    "mem_gb",
-    "primary_value",
-];
-
 /// Reads a table.
 ///
 /// # Errors
@@ -161,12 +132,12 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
         .headers()
         .map_err(|error| unreadable(file, text, &error))?
         .clone();
-    let columns: Vec<Option<&'static str>> = heading
+    let columns: Vec<Option<(&'static str, Holds)>> = heading
         .iter()
-        .map(|name| COLUMNS.into_iter().find(|known| *known == name))
+        .map(|name| COLUMNS.into_iter().find(|(known, _)| *known == name))
         .collect();
     for needed in NEEDED {
-        if !columns.contains(&Some(needed)) {
+        if !columns.iter().flatten().any(|(name, _)| *name == needed) {
             return Err(missing(file, text, needed, heading.iter()));
         }
     }
@@ -178,11 +149,13 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
         let start = position.map_or(0, |at| at.byte() as usize);
         let mut cells = BTreeMap::new();
         for (column, cell) in columns.iter().zip(&record) {
-            let Some(column) = column else { continue };
+            let Some((column, holds)) = column else {
+                continue;
+            };
             if cell.is_empty() {
                 continue;
             }
-            if let Some(expected) = expected(column, cell) {
+            if let Some(expected) = expected(*holds, cell) {
                 let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
                 let message = format!("column {column}: expected {expected}, found \"{cell}\"");
                 return Err(Diagnostic::new(Code::Value, message).at(file, text, start..end));
@@ -194,20 +167,18 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
     Ok(rows)
 }
 
-/// What a column holds, where a cell does not.
-fn expected(column: &str, cell: &str) -> Option<String> {
+/// What should be in a cell, where it is not.
+fn expected(holds: Holds, cell: &str) -> Option<String> {
     let number = cell.parse::<f64>();
     let number = number
         .ok()
         .filter(|value| value.is_finite() && *value >= 0.0);
-    if COUNTS.contains(&column) {
-        let whole = number.filter(|value| value.fract() == 0.0 && *value <= MOST_COUNTED as f64);
-        return whole
-            .is_none()
-            .then(|| format!("a whole number up to {MOST_COUNTED}"));
+    let whole = number.filter(|value| value.fract() == 0.0 && *value <= MOST_COUNTED as f64);
+    match holds {
+        Count if whole.is_none() => Some(format!("a whole number up to {MOST_COUNTED}")),
+        Number if number.is_none() => Some("a number of zero or more".to_owned()),
+        _ => None,
     }
-    let missing = NUMBERS.contains(&column) && number.is_none();
-    missing.then(|| "a number of zero or more".to_owned())
 }
 
 fn unreadable(file: &str, text: &str, error: &csv::Error) -> Diagnostic {
