@@ -8,7 +8,7 @@ use crate::layer::LayerTable;
 use crate::pipeline::head_share;
 use crate::stage::Stage;
 use crate::variant::Variant;
-use crate::{Case, Plan, Sharding};
+use crate::{Case, Plan, Sharding, Workload};
 
 /// Share of the memory that allocator fragmentation, communication buffers and the runtime leave
 /// to a job. SimuMax takes 0.94 (`mem_factor`) with the transients at the ends of the model in it,
@@ -90,7 +90,7 @@ pub(crate) fn memory(
             continue;
         }
         let [weights, gradients, optimizer] =
-            states(case, plan, parameters(plan, table, stages, index));
+            states(case.workload, plan, parameters(plan, table, stages, index));
         let (mut kept, mut once) = activations(plan, table, variant, stage);
         if plan.schedule.copies() > 1 {
             let other = activations(plan, table, variant, &stages[stages.len() - 1 - index]);
@@ -170,9 +170,9 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
 /// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12 or
 /// 8). Frozen weights have neither gradients nor state, and need no 16-bit original beside the
 /// narrow one that is multiplied.
-pub(crate) fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
+pub(crate) fn states(workload: &Workload, plan: &Plan, held: Held) -> [Bytes; 3] {
     let narrow = plan.format.bits() < 16;
-    let (weight, copies) = match (narrow, case.workload.trains_weights()) {
+    let (weight, copies) = match (narrow, workload.trains_weights()) {
         (true, true) => (WEIGHT_BYTES, plan.format.stored_bytes()),
         (true, false) => (plan.format.stored_bytes(), 0.0),
         (false, _) => (WEIGHT_BYTES, 0.0),
@@ -190,22 +190,18 @@ pub(crate) fn states(case: &Case, plan: &Plan, held: Held) -> [Bytes; 3] {
         };
         own + passing
     };
-    let trained = if case.workload.trains_weights() {
-        1.0
-    } else {
-        0.0
-    };
+    let trained = if workload.trains_weights() { 1.0 } else { 0.0 };
     // In a pipeline gradients are accumulated whole and split behind the last micro-batch.
     let split = if plan.pp > 1 {
         Sharding::Parameters
     } else {
         Sharding::Gradients
     };
-    let gradients = held.state(plan, split) * case.workload.gradient_bytes();
+    let gradients = held.state(plan, split) * workload.gradient_bytes();
     let state = if plan.offload.optimizer {
         0.0
     } else {
-        held.state(plan, Sharding::Optimizer) * case.workload.optimizer.bytes_per_parameter()
+        held.state(plan, Sharding::Optimizer) * workload.optimizer.bytes_per_parameter()
     };
     [
         Bytes::new(weights),
@@ -247,4 +243,74 @@ fn in_flight(plan: &Plan, rank: u64, micro_batches: u64) -> f64 {
     let overlapped = plan.overlap_ep && !plan.schedule.pairs();
     let more = u8::from(overlapped) + u8::from(plan.split_vocabulary);
     (held + f64::from(more)).min(micro_batches as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use chokepoint_units::NumberFormat;
+
+    use super::*;
+    use crate::Optimizer;
+
+    /// GB a chip of so many parameters that `dp` chips all hold.
+    fn state(parameters: f64, dp: u64, sharding: Sharding, workload: &Workload) -> f64 {
+        let plan = Plan {
+            dp,
+            sharding,
+            ..Plan::one(NumberFormat::Bf16)
+        };
+        let held = Held {
+            dense: parameters,
+            ..Held::default()
+        };
+        let all: Bytes = states(workload, &plan, held).into_iter().sum();
+        all.get() / 1e9
+    }
+
+    fn pretraining(gradients: NumberFormat) -> Workload {
+        Workload {
+            gradients,
+            ..Workload::pretraining(2048, 64, 1e9, vec![NumberFormat::Bf16])
+        }
+    }
+
+    /// 7.5 billion parameters on 64 chips with 16-bit gradients: 120, 31.4, 16.6 and 1.875 GB
+    /// (Rajbhandari et al. 2020, figure 1).
+    #[test]
+    fn states_take_what_zero_says() {
+        let workload = pretraining(NumberFormat::Bf16);
+        for (sharding, expected, digits) in [
+            (Sharding::None, 120.0, 1e-9),
+            (Sharding::Optimizer, 31.4, 0.05),
+            (Sharding::Gradients, 16.6, 0.05),
+            (Sharding::Parameters, 1.875, 1e-9),
+        ] {
+            let found = state(7.5e9, 64, sharding, &workload);
+            assert!((found - expected).abs() <= digits, "{sharding:?}: {found}");
+        }
+    }
+
+    /// Bytes a parameter with 16-bit weights, FP32 gradients and state: 18, sharded 6 + 12/D
+    /// (Megatron-LM `dist_optimizer.md`); 8 bytes of state with BF16 moments, 4 without masters.
+    #[test]
+    fn states_take_what_megatron_says() {
+        let workload = pretraining(NumberFormat::Fp32);
+        let bytes = |dp, sharding| state(1e9, dp, sharding, &workload);
+        assert!((bytes(8, Sharding::None) - 18.0).abs() < 1e-9);
+        for dp in [1, 2, 64] {
+            let expected = 6.0 + 12.0 / dp as f64;
+            assert!((bytes(dp, Sharding::Optimizer) - expected).abs() < 1e-9);
+        }
+        for (optimizer, expected) in [
+            (Optimizer::AdamBf16Moments, 14.0),
+            (Optimizer::AdamBf16, 10.0),
+        ] {
+            let workload = Workload {
+                optimizer,
+                ..workload.clone()
+            };
+            let found = state(1e9, 4, Sharding::None, &workload);
+            assert!((found - expected).abs() < 1e-9, "{found}");
+        }
+    }
 }

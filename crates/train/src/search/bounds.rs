@@ -5,7 +5,7 @@ use chokepoint_units::{Bytes, Seconds};
 use crate::memory::{Held, states};
 use crate::stage::{MAX_KINDS, layers_of_ranks};
 use crate::variant::Variant;
-use crate::{Case, Placement, Plan, Schedule};
+use crate::{Placement, Plan, Schedule, Workload};
 
 /// All layers for one micro-batch.
 #[derive(Clone, Copy)]
@@ -160,14 +160,20 @@ fn power(mut base: f64, mut exponent: u64) -> f64 {
 /// Lower bound of the memory of the fullest of p ranks, however layers are dealt: the mean of what
 /// all ranks hold of the model's state, and of a micro-batch's activations as often as the rank
 /// that holds fewest.
-pub(super) fn least_memory(case: &Case, plan: &Plan, held: Held, kept: Bytes, m: u64) -> Bytes {
+pub(super) fn least_memory(
+    workload: &Workload,
+    plan: &Plan,
+    held: Held,
+    kept: Bytes,
+    m: u64,
+) -> Bytes {
     let (last, _) = plan.schedule.in_flight_line(plan.pp, plan.vp);
     let activations = if plan.offload.activations {
         Bytes::ZERO
     } else {
         kept * last.min(m as f64)
     };
-    let state: Bytes = states(case, plan, held).into_iter().sum();
+    let state: Bytes = states(workload, plan, held).into_iter().sum();
     (state + activations) * ((1.0 - 1e-9) / plan.pp as f64)
 }
 

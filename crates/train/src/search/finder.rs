@@ -190,7 +190,7 @@ impl<'a> Finder<'a> {
         offloads.iter().all(|&offload| {
             let plan = Plan { offload, ..sharded };
             let (held, kept) = (candidate.held, candidate.kept);
-            let least = least_memory(self.case, &plan, held, kept, micro_batches);
+            let least = least_memory(self.case.workload, &plan, held, kept, micro_batches);
             least > usable && least >= miss.total
         })
     }
