@@ -205,7 +205,7 @@ impl ChipSpec {
                 if format.bits() >= 16 {
                     rate > 0.0
                 } else {
-                    rate > base * 0.99
+                    rate > base
                 }
             })
             .unwrap_or(wide)

@@ -3,7 +3,9 @@
 #![expect(clippy::panic, reason = "a test may fail")]
 
 use chokepoint_engine::train::PlanChunks;
-use chokepoint_engine::{Data, RunFound, RunRequest, Target, TrainingRun, emit, run_training};
+use chokepoint_engine::{
+    Data, Failures, RunFound, RunRequest, SpaceChoice, Target, TrainingRun, emit, run_training,
+};
 
 fn request(model: &str, system: &str, chips: u64) -> RunRequest {
     RunRequest {
@@ -20,6 +22,42 @@ fn found(run: &TrainingRun) -> &RunFound {
 
 fn metric(found: &RunFound, key: &str) -> f64 {
     found.outcome.metrics[key]
+}
+
+/// No step is shorter than its own pipeline, laid out operation by operation, in any space: the
+/// closed forms are of the schedule's own order, and where they are not exact they err by little.
+#[test]
+fn no_step_is_shorter_than_its_pipeline() {
+    let data = Data::load(&[]).unwrap();
+    for (model, system, chips, space) in [
+        ("llama-3.1-405b", "hgx-h100", 2048, SpaceChoice::Mainstream),
+        ("llama-3.1-405b", "hgx-h100", 16_384, SpaceChoice::Published),
+        ("llama-3.1-405b", "dgx-a100", 8192, SpaceChoice::Published),
+        ("llama-3.1-70b", "dgx-a100", 32_768, SpaceChoice::Published),
+        ("deepseek-v3", "hgx-h100", 4096, SpaceChoice::Published),
+        ("gpt-oss-120b", "hgx-b200", 1024, SpaceChoice::Mainstream),
+        (
+            "qwen3-235b-a22b",
+            "atlas-800t-a2",
+            512,
+            SpaceChoice::Mainstream,
+        ),
+    ] {
+        let asked = RunRequest {
+            space,
+            failures: Failures::Ignored,
+            ..RunRequest::new(model, system, chips)
+        };
+        let run = run_training(&asked, &data).unwrap();
+        let best = found(&run);
+        let pipeline = best.timeline.as_ref().unwrap().timeline.step().get();
+        let step = metric(best, "step_seconds");
+        assert!(
+            pipeline <= 1.01 * step,
+            "{model} on {chips} {system}: {}: {pipeline} in {step}",
+            best.outcome.plan
+        );
+    }
 }
 
 #[test]

@@ -9,9 +9,10 @@ use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{Data, system_parts};
 use chokepoint_train::{
     Case, ContextExchange, Offload, Optimizer, Plan, Schedule, Sharding, Software, Space,
-    TensorExchange, TensorOverlap, Trained, Workload, evaluate, even_chunks, front, search,
-    search_in,
+    TensorExchange, TensorOverlap, Trained, Workload, evaluate, even_chunks, front, measure,
+    search, search_in,
 };
+use proptest::prelude::*;
 
 const DENSE: &str = r#"{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
 "intermediate_size":14336,"num_hidden_layers":10,"num_attention_heads":32,"num_key_value_heads":8,
@@ -79,9 +80,8 @@ fn every_plan(space: &Space, case: &Case, format: NumberFormat, mut visit: impl 
 
 fn every_technique(space: &Space, layers: u64, plan: &Plan, visit: &mut impl FnMut(Plan)) {
     for &schedule in &space.schedules {
-        // Interleaved chunks are equal but for a lighter first and last.
-        let interleaved = schedule == Schedule::OneForwardOneBackward && plan.vp > 1;
-        if interleaved && !even_chunks(layers, plan.pp * plan.vp) {
+        // Chunks of several a rank are equal but for a lighter first and last.
+        if plan.vp > 1 && !even_chunks(layers, plan.pp * plan.vp) {
             continue;
         }
         for &recompute in &space.recompute {
@@ -520,4 +520,145 @@ fn serving_under_tight_and_loose_targets() {
     assert!(serves_best(MIXTURE, 4, 0.1, "hgx-h100", 0.3, 0.02));
     assert!(serves_best(MIXTURE, 8, 0.08, "atlas-800t-a2", 1.0, 0.05));
     assert!(!serves_best(DENSE, 2, 0.02, "hgx-h100", 1.0, 0.05));
+}
+
+/// A small model and what it is trained on, of which every plan is evaluated.
+#[derive(Debug, Clone)]
+struct Small {
+    config: String,
+    system: &'static str,
+    chips: u64,
+    batch: u64,
+    sequence: u64,
+    training: u8,
+    all_chips: bool,
+    offloads: bool,
+}
+
+/// Models of one kind of layers and of two, tied or not, with further predictions or without.
+fn configs() -> impl Strategy<Value = String> {
+    (0..3_u8, 2..7_u64, 0..3_u64, prop::sample::select(vec![32_000, 128_000]), any::<bool>())
+        .prop_map(|(family, layers, further, vocabulary, tied)| match family {
+            0 => format!(
+                r#"{{"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":4096,
+"intermediate_size":14336,"num_hidden_layers":{layers},"num_attention_heads":32,
+"num_key_value_heads":8,"vocab_size":{vocabulary},"tie_word_embeddings":{tied}}}"#
+            ),
+            1 => format!(
+                r#"{{"architectures":["MixtralForCausalLM"],"model_type":"mixtral","hidden_size":2048,
+"intermediate_size":4096,"num_hidden_layers":{layers},"num_attention_heads":16,
+"num_key_value_heads":4,"num_local_experts":8,"num_experts_per_tok":2,"vocab_size":{vocabulary},
+"tie_word_embeddings":false}}"#
+            ),
+            _ => format!(
+                r#"{{"architectures":["DeepseekV3ForCausalLM"],"model_type":"deepseek_v3",
+"hidden_size":2048,"intermediate_size":8192,"moe_intermediate_size":1024,
+"num_hidden_layers":{layers},"num_attention_heads":16,"num_key_value_heads":16,
+"n_routed_experts":4,"n_shared_experts":1,"num_experts_per_tok":2,"n_group":1,"topk_group":1,
+"first_k_dense_replace":1,"moe_layer_freq":1,"q_lora_rank":768,"kv_lora_rank":256,
+"qk_nope_head_dim":64,"qk_rope_head_dim":32,"v_head_dim":64,
+"num_nextn_predict_layers":{further},"vocab_size":{vocabulary},"tie_word_embeddings":false,
+"hidden_act":"silu","max_position_embeddings":8192,"rms_norm_eps":1e-6}}"#
+            ),
+        })
+}
+
+fn smalls() -> impl Strategy<Value = Small> {
+    let systems = vec!["hgx-h100", "gb200-nvl72", "dgx-a100", "atlas-800t-a2"];
+    (
+        configs(),
+        prop::sample::select(systems),
+        prop::sample::select(vec![1_u64, 2, 3, 4, 6, 8]),
+        prop::sample::select(vec![4_u64, 6, 8, 12]),
+        prop::sample::select(vec![2048_u64, 4096]),
+        (0..4_u8, 0..4_u8, 0..4_u8),
+    )
+        .prop_map(
+            |(config, system, chips, batch, sequence, (training, all, offloads))| Small {
+                config,
+                system,
+                chips,
+                batch,
+                sequence,
+                training,
+                all_chips: all == 0,
+                offloads: offloads == 0,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// The search finds the fastest of every plan, at any memory: all plans of a small model are
+    /// measured once, and the search is asked with the memory of each that needs less than all
+    /// faster ones, and with a little less.
+    #[test]
+    fn the_best_of_every_plan_at_any_memory(small in smalls()) {
+        let data = Data::load(&[]).unwrap();
+        let parts = system_parts(&data.catalog, small.system).unwrap();
+        let architecture = Architecture::from_config("config.json", &small.config).unwrap();
+        let formats = vec![NumberFormat::Bf16];
+        let mut workload = Workload::pretraining(small.sequence, small.batch, 1e9, formats);
+        match small.training {
+            0 if !small.config.contains("deepseek") => {
+                workload.trained = Trained::Adapters { rank: 8 };
+            }
+            1 => workload.optimizer = Optimizer::Muon,
+            2 => workload.gradients = NumberFormat::Bf16,
+            _ => workload.imbalance = 1.5,
+        }
+        let chip: ChipSpec = parts.spec.unwrap();
+        let case = Case {
+            architecture: &architecture,
+            workload: &workload,
+            software: &Software::CURRENT,
+            chip: &chip,
+            fabric: &parts.fabric,
+            chips: small.chips,
+        };
+        let mut space = Space::of(&case);
+        space.tensor.retain(|degree| *degree <= 2);
+        space.micro_batches.retain(|size| *size <= 2);
+        space.most_virtual = 3;
+        space.all_chips = small.all_chips;
+        if small.offloads && case.chip.host.is_some() {
+            space = space.with_offload();
+            space.micro_batches.truncate(1);
+        }
+        let mut plans: Vec<(f64, f64, Plan)> = Vec::new();
+        every_plan(&space, &case, NumberFormat::Bf16, |plan| {
+            let serves = !plan.schedule.pairs() || plan.overlap_ep;
+            if let (true, Ok(found)) = (serves, measure(&case, &plan)) {
+                let share = found.memory.total / found.memory.usable;
+                plans.push((found.step.get(), share, plan));
+            }
+        });
+        plans.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut least = f64::INFINITY;
+        let mut shares = Vec::new();
+        for (_, share, _) in &plans {
+            if *share < least {
+                least = *share;
+                shares.extend([share * 1.0001, share * 0.9999]);
+            }
+        }
+        for share in shares {
+            let mut chip = chip.clone();
+            chip.capacity = chip.capacity * share;
+            let case = Case { chip: &chip, ..case };
+            let wanted = plans.iter().find(|plan| plan.1 <= share);
+            let found = search_in(&case, &space, 1).plans.into_iter().next();
+            match (wanted, found) {
+                (None, None) => {}
+                (Some((step, _, plan)), Some(found)) => prop_assert!(
+                    (found.step.get() / step - 1.0).abs() < 1e-9,
+                    "{share}: exhaustive {step} {plan}, search {} {}",
+                    found.step.get(),
+                    found.plan
+                ),
+                (wanted, found) => prop_assert!(false, "{share}: {wanted:?} against {found:?}"),
+            }
+        }
+    }
 }

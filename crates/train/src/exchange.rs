@@ -23,11 +23,12 @@ struct Exchange {
 ///
 /// Nothing or the optimizer sharded: gradients are reduced under the backward of the last
 /// micro-batch, weights gathered under the forward of the first (Megatron-Bridge performance
-/// guide). Gradients sharded: reduced behind every micro-batch, under its backward; in a pipeline,
-/// whose micro-batches overlap, once, as when the optimizer is sharded (Llama 3 report section
-/// 3.3.2; torchtitan). Weights sharded: gathered for forward and backward of every micro-batch and gradients reduced behind it
-/// (`ZeRO` section 7; FSDP, Zhao et al. 2023), under its compute. What the cover does not hide, and
-/// at least the share of one layer, is exposed. Frozen weights have no gradients.
+/// guide). Gradients sharded: reduced behind every micro-batch, under its backward. Weights sharded:
+/// gathered for forward and backward of every micro-batch and gradients reduced behind it (`ZeRO`
+/// section 7; FSDP, Zhao et al. 2023), under its compute. In a pipeline, whose micro-batches
+/// overlap, both once, as when the optimizer is sharded (Llama 3 report section 3.3.2; torchtitan).
+/// What the cover does not hide, and at least the share of one layer, is exposed. Frozen weights
+/// have no gradients.
 pub(crate) fn data_parallel(
     case: &Case,
     plan: &Plan,
@@ -47,14 +48,11 @@ pub(crate) fn data_parallel(
         (time - Seconds::new(cover)).max(time / layers)
     };
     let once = match plan.sharding {
-        Sharding::None | Sharding::Optimizer => exposed(reduce, behind) + exposed(gather, ahead),
-        Sharding::Gradients => {
-            let times = if plan.pp > 1 { 1.0 } else { micro_batches };
-            exposed(reduce, behind) * times + exposed(gather, ahead)
+        Sharding::Gradients if plan.pp == 1 => {
+            exposed(reduce, behind) * micro_batches + exposed(gather, ahead)
         }
-        Sharding::Parameters => {
-            (exposed(gather, ahead) + exposed(gather + reduce, behind)) * micro_batches
-        }
+        _ if !plan.regathers() => exposed(reduce, behind) + exposed(gather, ahead),
+        _ => (exposed(gather, ahead) + exposed(gather + reduce, behind)) * micro_batches,
     };
     once + between
 }
@@ -98,7 +96,7 @@ fn sharded(case: &Case, plan: &Plan, parameters: f64, replicas: u64, stride: u64
             ..Exchange::default()
         };
     }
-    let weights = if plan.sharding == Sharding::Parameters {
+    let weights = if plan.regathers() {
         parameters
     } else {
         trained
@@ -128,7 +126,7 @@ pub(crate) fn optimizer(case: &Case, plan: &Plan, held: Held) -> Seconds {
     if !case.workload.trains_weights() {
         return Seconds::ZERO;
     }
-    let own = held.state(plan, Sharding::Optimizer);
+    let own = held.state(plan, Some(Sharding::Optimizer));
     let state = case.workload.optimizer.bytes_per_parameter();
     let touched = 2.0 * state + case.workload.gradient_bytes() + WEIGHT_BYTES;
     let update = case.chip.stream(Bytes::new(own * touched)).total;

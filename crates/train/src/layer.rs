@@ -25,6 +25,8 @@ pub(crate) struct LayerTable {
     pub tied: bool,
     /// Parameters of that matrix on one chip.
     pub tied_parameters: f64,
+    /// Whether there are layers of multi-token prediction behind the last.
+    pub predicts_further: bool,
     /// Key-value heads on one chip, of the kind that has fewest.
     pub least_kv_heads: u64,
 }
@@ -140,6 +142,7 @@ impl Spread<'_> {
             ends,
             tied: architecture.tied_embeddings,
             tied_parameters: rows as f64 / self.shard.tp as f64,
+            predicts_further: architecture.mtp_layers > 0,
             least_kv_heads: architecture
                 .kinds
                 .iter()
@@ -518,7 +521,12 @@ impl Spread<'_> {
             self.scatter(architecture.hidden),
         );
         ends.first.0.put(Part::TensorParallel, scatter);
-        ends.first.1.put(Part::TensorParallel, gather);
+        if frozen {
+            // Nothing before the first layer is trained.
+            ends.first.1 = Parts::default();
+        } else {
+            ends.first.1.put(Part::TensorParallel, gather);
+        }
         ends.last.0.put(Part::TensorParallel, gather);
         ends.last.1.put(Part::TensorParallel, scatter);
         if let Some(kind) = architecture.mtp_kind() {
@@ -603,6 +611,7 @@ impl LayerTable {
             ends: Ends::default(),
             tied: false,
             tied_parameters: 0.0,
+            predicts_further: false,
             least_kv_heads: 1,
         }
     }

@@ -46,14 +46,15 @@ pub struct MemoryTable {
 pub(crate) struct Held {
     pub dense: f64,
     pub expert: f64,
-    /// Of the largest layer.
-    pub layer: f64,
+    /// Of the largest layer, or end of the model, and of the largest layer's routed experts.
+    pub largest: (f64, f64),
 }
 
 impl Held {
-    /// Parameters whose state one chip keeps when a plan shards at least as far as `from`.
-    pub(crate) fn state(&self, plan: &Plan, from: Sharding) -> f64 {
-        if plan.sharding < from {
+    /// Parameters whose state one chip keeps when a plan shards at least as far as `from`; all of
+    /// them where nothing is split.
+    pub(crate) fn state(&self, plan: &Plan, from: Option<Sharding>) -> f64 {
+        if from.is_none_or(|from| plan.sharding < from) {
             return self.dense + self.expert;
         }
         let shards = |replicas| plan.shards(replicas) as f64;
@@ -141,14 +142,23 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
         for (count, layer) in stage.counts.iter().zip(&table.layers) {
             held.dense += f64::from(*count) * layer.dense_parameters;
             held.expert += f64::from(*count) * layer.expert_parameters;
-            held.layer = held
-                .layer
-                .max(layer.dense_parameters + layer.expert_parameters);
+            if *count > 0 {
+                held.largest.0 = held.largest.0.max(layer.dense_parameters);
+                held.largest.1 = held.largest.1.max(layer.expert_parameters);
+            }
         }
         if stage.first {
             held.dense += table.ends.first_parameters;
+            held.largest.0 = held.largest.0.max(table.ends.first_parameters);
         }
-        held.dense += table.ends.last_parameters * head_share(plan, stage);
+        let head = table.ends.last_parameters * head_share(plan, stage);
+        held.dense += head;
+        held.largest.0 = held.largest.0.max(head);
+        // Multi-token prediction embeds its tokens on the last rank.
+        let both = stage.first || plan.schedule.copies() > 1;
+        if stage.last && table.predicts_further && !both {
+            held.dense += table.tied_parameters;
+        }
         if stage.last {
             if table.tied && stage.first {
                 held.dense -= table.tied_parameters;
@@ -167,9 +177,11 @@ pub(crate) fn parameters(plan: &Plan, table: &LayerTable, stages: &[Stage], inde
 ///
 /// Bytes a parameter with Y parameters on N chips that hold the same: 2Y + gY + kY without
 /// sharding; optimizer sharded 2Y + gY + kY/N; gradients too 2Y + (g + k)Y/N; weights too
-/// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12 or
-/// 8). Frozen weights have neither gradients nor state, and need no 16-bit original beside the
-/// narrow one that is multiplied.
+/// (2 + g + k)Y/N and one gathered layer beside the next (`ZeRO` section 3; g = 2 or 4, k = 12, 8 or
+/// 4). In a pipeline, whose micro-batches overlap, weights stay gathered and gradients whole until
+/// the last micro-batch (torchtitan: no resharding after the forward with pipelines; Llama 3 report
+/// section 3.3.2). Frozen weights have neither gradients nor state, and need no 16-bit original
+/// beside the narrow one that is multiplied.
 pub(crate) fn states(workload: &Workload, plan: &Plan, held: Held) -> [Bytes; 3] {
     let narrow = plan.format.bits() < 16;
     let (weight, copies) = match (narrow, workload.trains_weights()) {
@@ -177,13 +189,13 @@ pub(crate) fn states(workload: &Workload, plan: &Plan, held: Held) -> [Bytes; 3]
         (true, false) => (plan.format.stored_bytes(), 0.0),
         (false, _) => (WEIGHT_BYTES, 0.0),
     };
-    let gathered = LAYERS_AT_ONCE * held.layer * WEIGHT_BYTES;
     let all = held.dense + held.expert;
+    let gathered = LAYERS_AT_ONCE * gathered_at_once(plan, held) * WEIGHT_BYTES;
     let weights = if plan.offload.weights {
         gathered
     } else {
-        let own = held.state(plan, Sharding::Parameters) * weight;
-        let passing = if plan.sharding == Sharding::Parameters {
+        let own = held.state(plan, split(plan, Sharding::Parameters)) * weight;
+        let passing = if plan.regathers() {
             gathered.min(all * WEIGHT_BYTES)
         } else {
             all * copies
@@ -191,23 +203,35 @@ pub(crate) fn states(workload: &Workload, plan: &Plan, held: Held) -> [Bytes; 3]
         own + passing
     };
     let trained = if workload.trains_weights() { 1.0 } else { 0.0 };
-    // In a pipeline gradients are accumulated whole and split behind the last micro-batch.
-    let split = if plan.pp > 1 {
-        Sharding::Parameters
-    } else {
-        Sharding::Gradients
-    };
-    let gradients = held.state(plan, split) * workload.gradient_bytes();
+    let gradients = held.state(plan, split(plan, Sharding::Gradients)) * workload.gradient_bytes();
     let state = if plan.offload.optimizer {
         0.0
     } else {
-        held.state(plan, Sharding::Optimizer) * workload.optimizer.bytes_per_parameter()
+        held.state(plan, Some(Sharding::Optimizer)) * workload.optimizer.bytes_per_parameter()
     };
     [
         Bytes::new(weights),
         Bytes::new(gradients * trained),
         Bytes::new(state * trained),
     ]
+}
+
+/// From which sharding on something is split all through a step; never in a pipeline.
+fn split(plan: &Plan, from: Sharding) -> Option<Sharding> {
+    (plan.pp == 1).then_some(from)
+}
+
+/// Parameters of the layer that is gathered at a time: what other chips hold parts of.
+fn gathered_at_once(plan: &Plan, held: Held) -> f64 {
+    let (dense, expert) = held.largest;
+    let of = |parameters: f64, replicas: u64| {
+        if plan.shards(replicas) > 1 {
+            parameters
+        } else {
+            0.0
+        }
+    };
+    of(dense, plan.replicas()) + of(expert, plan.expert_replicas())
 }
 
 /// Activations of one micro-batch on a stage that are kept until its backward.
@@ -234,15 +258,21 @@ fn activations(
 }
 
 /// Micro-batches whose activations a stage holds at its fullest: the schedule's, one more where
-/// expert traffic runs under another micro-batch in a schedule that has no pairs of its own, and
-/// one more where the vocabulary is split, whose sums are awaited (Yeung et al. 2024).
+/// expert traffic runs under another micro-batch in a schedule that has no pairs of its own (of one
+/// chunk: Megatron-LM `num_warmup_microbatches + 1`), and one more where the vocabulary is split,
+/// whose sums are awaited (Yeung et al. 2024).
 fn in_flight(plan: &Plan, rank: u64, micro_batches: u64) -> f64 {
     let held = plan
         .schedule
         .in_flight(plan.pp, plan.vp, rank, micro_batches);
     let overlapped = plan.overlap_ep && !plan.schedule.pairs();
-    let more = u8::from(overlapped) + u8::from(plan.split_vocabulary);
-    (held + f64::from(more)).min(micro_batches as f64)
+    let chunk = if overlapped {
+        1.0 / plan.vp as f64
+    } else {
+        0.0
+    };
+    let more = chunk + f64::from(u8::from(plan.split_vocabulary));
+    (held + more).min(micro_batches as f64)
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub(crate) fn pace(plan: &Plan, micro_batches: u64, ranks: &[Times], stages: &[S
     let (index, bubble) = if plan.schedule == Schedule::OneForwardOneBackward {
         critical_rank(ranks, all.total(), micro_batches, plan.vp)
     } else {
-        slowest_rank(plan, ranks, &all)
+        slowest_rank(plan, micro_batches, ranks, &all)
     };
     Pace {
         index,
@@ -87,7 +87,7 @@ pub(crate) fn pace(plan: &Plan, micro_batches: u64, ranks: &[Times], stages: &[S
 }
 
 /// The slowest rank, and the schedule's idle time at the mean of the others.
-fn slowest_rank(plan: &Plan, ranks: &[Times], all: &Times) -> (usize, Seconds) {
+fn slowest_rank(plan: &Plan, micro_batches: u64, ranks: &[Times], all: &Times) -> (usize, Seconds) {
     let mut index = 0;
     for (rank, times) in ranks.iter().enumerate() {
         if times.total() > ranks[index].total() {
@@ -99,8 +99,7 @@ fn slowest_rank(plan: &Plan, ranks: &[Times], all: &Times) -> (usize, Seconds) {
     let mut mean = Times::default();
     mean.add(&others, 1.0 / (ranks.len() - 1).max(1) as f64);
     let bubble = plan.schedule.bubble(
-        plan.pp,
-        plan.vp,
+        (plan.pp, plan.vp, micro_batches),
         Seconds::new(mean.forward),
         Seconds::new(mean.backward - mean.gradient),
         Seconds::new(mean.gradient),

@@ -266,6 +266,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Whether weights are gathered for every micro-batch; in a pipeline they stay so all the step.
+    pub(crate) const fn regathers(&self) -> bool {
+        matches!(self.sharding, Sharding::Parameters) && self.pp == 1
+    }
+
     /// Whether expert traffic can run under another micro-batch: the layer is not recomputed whole,
     /// and the pipeline interleaves or pairs micro-batches, or there is none (Megatron-LM
     /// `overlap-moe-expert-parallel-comm`).

@@ -4,6 +4,7 @@ use chokepoint_catalog::{Catalog, Experience};
 use chokepoint_diag::Diagnostic;
 use chokepoint_train::{
     Case, Cause, CheckpointWrite, Goodput, Prediction, Reliability, Storage, checkpoint_bytes,
+    jitter_slowdown,
 };
 use chokepoint_units::{Bytes, PartName as _, SECONDS_PER_HOUR};
 
@@ -84,7 +85,9 @@ pub(super) fn experience<'a>(
 /// What failures leave of a plan's run.
 ///
 /// A node is as large as in the experience, so that failures carry over by chip: a job of as many
-/// chips fails as often. Stragglers stretch steps by 1 / (1 - share lost to them).
+/// chips fails as often. Stragglers stretch steps by 1 / (1 - share lost to them) in a job of the
+/// experience's size, and in others as the slowest of its nodes does (`jitter_slowdown`); a single
+/// node waits for none. Chips that the plan leaves idle serve as spares; others are paid beside.
 ///
 /// Of several sites each writes the whole model to storage of its own; a failure anywhere stops
 /// all, as it does in synchronous training and, in local steps, at the next exchange.
@@ -110,7 +113,9 @@ pub(super) fn goodput(
         .plan
         .chips()
         .div_ceil(experience.chips_per_node.max(1));
-    let spare_nodes = libm::ceil(nodes as f64 * experience.spare_share.value) as u64 * sites;
+    let idle = case.chips.saturating_sub(chips) / experience.chips_per_node.max(1);
+    let wanted = libm::ceil(nodes as f64 * experience.spare_share.value) as u64 * sites;
+    let spare_nodes = wanted.max(idle);
     let parameters = case.workload.trained_parameters(case.architecture);
     let bytes = checkpoint_bytes(parameters, case.workload.optimizer);
     let reliability = Reliability {
@@ -123,11 +128,11 @@ pub(super) fn goodput(
         restart: experience.restart.value,
         write: write(experience, bytes, nodes).map_err(|error| unreliable(&error))?,
         interval: None,
-        straggler_slowdown: 1.0 / (1.0 - experience.straggler_loss.value),
+        straggler_slowdown: straggler_slowdown(experience, nodes * sites),
     };
     let left = chokepoint_train::goodput(&reliability, chips, found.run)
         .map_err(|error| unreliable(&error))?;
-    let spare_chips = spare_nodes * experience.chips_per_node;
+    let spare_chips = (spare_nodes - idle) * experience.chips_per_node;
     let paid = (case.chips + spare_chips) as f64;
     let hours = left.run.get() / SECONDS_PER_HOUR;
     Ok(RunGoodput {
@@ -144,6 +149,18 @@ pub(super) fn goodput(
             .hourly
             .map(|hourly| hourly.total.get() * paid * hours),
     })
+}
+
+/// Slowdown of a job of so many nodes, whose nodes scatter as those of the experience do.
+fn straggler_slowdown(experience: &Experience, nodes: u64) -> f64 {
+    let there = (experience.chips.value / experience.chips_per_node.max(1) as f64) as u64;
+    let slowdown = 1.0 / (1.0 - experience.straggler_loss.value);
+    let of_one = jitter_slowdown(1.0, there) - 1.0;
+    if of_one > 0.0 {
+        jitter_slowdown((slowdown - 1.0) / of_one, nodes)
+    } else {
+        slowdown
+    }
 }
 
 fn write(

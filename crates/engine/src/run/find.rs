@@ -208,6 +208,13 @@ fn given(text: &str, framework: Option<&Framework>, case: &Case) -> Result<Plan,
         let problem = Diagnostic::new(Code::Value, format!("{name} {what}"));
         return Err(placed(problem, text, name));
     }
+    let best = case.chip.best_format(&[plan.format]);
+    if best != plan.format {
+        let format = plan.format.name();
+        let message = format!("the chip multiplies in none of {format} faster than in 16 bits");
+        let problem = Diagnostic::new(Code::Value, message).help(format!("write {best}"));
+        return Err(placed(problem, text, format));
+    }
     if !Plan::names_dp(text) {
         let inner = plan.tp.saturating_mul(plan.cp).saturating_mul(plan.pp);
         plan.dp = (case.chips / inner.max(1)).max(1);

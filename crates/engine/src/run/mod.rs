@@ -116,6 +116,14 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         0..0,
         all_notes(&parts, request, &economics, run.found.is_some()),
     );
+    if let Some(framework) = framework {
+        let name = framework.name.clone();
+        let note = Statement::new("framework-kernels", [("framework", name)]);
+        run.notes.push(note);
+    }
+    if let Some(found) = &run.found {
+        run.notes.extend(unused(&site, request.chips, found));
+    }
     let format = run.found.as_ref().map(|found| found.chunks.plan.format);
     run.notes.extend(request.training.notes(&workload, format));
     if let Some(found) = &run.found {
@@ -161,6 +169,24 @@ fn result(
         goodput,
         timeline,
     })
+}
+
+/// Chips and places in micro-batches that a plan leaves empty.
+fn unused(site: &Case, chips: u64, found: &RunFound) -> Vec<Statement> {
+    let plan = &found.chunks.plan;
+    let mut all = Vec::new();
+    let idle = chips - found.outcome.chips_used.min(chips);
+    if idle > 0 {
+        let counts = [("idle", idle.to_string()), ("chips", chips.to_string())];
+        all.push(Statement::new("chips-idle", counts));
+    }
+    let batch = site.workload.global_batch;
+    if !batch.is_multiple_of(plan.dp * plan.micro_batch) {
+        let places = plan.dp * plan.micro_batch * found.chunks.micro_batches;
+        let counts = [("batch", batch.to_string()), ("places", places.to_string())];
+        all.push(Statement::new("batch-part-filled", counts));
+    }
+    all
 }
 
 fn framework<'a>(

@@ -246,31 +246,45 @@ impl Schedule {
     /// `DualPipe`, with d = p/2 - 1, d (F + max(F,B) + max(0, B-W)) - min(F, d max(0, B-F)). They
     /// are the published ones at F = B = W.
     ///
-    /// Limits: enough micro-batches to fill the pipeline. Exact, but for ZB-V, which is up to
-    /// half a W above the timeline where F, B and W differ.
+    /// Too few micro-batches leave gradients of weights too few to fill the drain with: ZB-H1 and
+    /// ZB-H2 then take m (F + B) on the last rank, p - 1 forwards to reach it and as many gradients
+    /// of inputs back, and the last W: idle (p-1)(F+B) - (m-1) W. ZB-V likewise over its 2p chunks:
+    /// (p-1/2)(F+B) - m W, with fewer than 2p - 1.
+    ///
+    /// Limits: exact with a full pipeline, but for ZB-V, which is up to half a W above the timeline
+    /// where F, B and W differ; with too few micro-batches exact where they do not, and within a
+    /// tenth where they differ by a fifth. 1F1B: for a full pipeline (`idle_of_uneven_1f1b` else).
     #[must_use]
     pub fn bubble(
         self,
-        pp: u64,
-        vp: u64,
+        (pp, vp, micro_batches): (u64, u64, u64),
         forward: Seconds,
         input_gradient: Seconds,
         weight_gradient: Seconds,
     ) -> Seconds {
         let others = pp.saturating_sub(1) as f64;
         let (f, b, w) = (forward, input_gradient, weight_gradient);
+        let few = (f + b) * others - w * (micro_batches as f64 - 1.0);
         let paired = |outer: f64| {
             let once = ((b - f).max(Seconds::ZERO) * outer).min(f);
             (f + f.max(b) + (b - w).max(Seconds::ZERO)) * outer - once
         };
         match self {
             Self::OneForwardOneBackward => (f + b + w) * (others / vp as f64),
-            Self::ZeroBubbleH1 => f.max(b).max(f + b - w) * others,
-            Self::ZeroBubbleH2 => (b - f).max(f + b - w * 2.0).max(Seconds::ZERO) * others,
+            Self::ZeroBubbleH1 => (f.max(b).max(f + b - w) * others).max(few),
+            Self::ZeroBubbleH2 => {
+                let full = (b - f).max(f + b - w * 2.0).max(Seconds::ZERO) * others;
+                full.max(few)
+            }
             Self::ZeroBubbleV => {
                 let uneven = (f - b).max(b - f).max(w - f) * 0.5;
                 let longer = (f.max(b) - w).max(f - (b + w) * 0.5);
-                uneven.max(longer) * others
+                let full = uneven.max(longer) * others;
+                if micro_batches + 1 < pp.saturating_mul(2) {
+                    full.max((f + b) * (pp as f64 - 0.5) - w * micro_batches as f64)
+                } else {
+                    full
+                }
             }
             Self::DualPipe => paired((pp as f64 / 2.0 - 1.0).max(0.0)),
             Self::DualPipeV => paired(others) * 0.5,

@@ -278,13 +278,37 @@ proptest! {
             let step = equal(schedule, shape, times, 0.0).step();
             let [f, b, w] = times.map(Seconds::new);
             let busy = (f + b + w) * shape.2 as f64;
-            let above = (busy + schedule.bubble(shape.0, shape.1, f, b, w) - step).get();
+            let above = (busy + schedule.bubble(shape, f, b, w) - step).get();
             let loose = if schedule == Schedule::ZeroBubbleV && differ {
                 w.get() / 2.0
             } else {
                 0.0
             };
             prop_assert!((-1e-9..=loose + 1e-9).contains(&above), "{schedule} {shape:?} {above}");
+        }
+    }
+
+    /// With too few micro-batches to fill the drain too, at F = B = W; within a tenth where they
+    /// differ by up to a fifth.
+    #[test]
+    fn few_micro_batches_leave_what_the_timeline_says(
+        which in 0..3_usize,
+        pp in 2_u64..=16,
+        micro_batches in 1_u64..=24,
+        times in [0.8..1.2, 0.8..1.2, 0.8..1.2],
+    ) {
+        let (schedule, vp) = [
+            (Schedule::ZeroBubbleH1, 1),
+            (Schedule::ZeroBubbleH2, 1),
+            (Schedule::ZeroBubbleV, 2),
+        ][which];
+        let shape = (pp, vp, micro_batches);
+        for (times, slack) in [([1.0; 3], 1e-9), (times, 0.15)] {
+            let step = equal(schedule, shape, times, 0.0).step();
+            let [f, b, w] = times.map(Seconds::new);
+            let closed = (f + b + w) * micro_batches as f64 + schedule.bubble(shape, f, b, w);
+            let error = closed / step - 1.0;
+            prop_assert!(error.abs() <= slack, "{schedule} {shape:?} {error}");
         }
     }
 

@@ -60,8 +60,13 @@ impl Whole {
     }
 
     /// What ranks take at least where layers are balanced: as many layers as come on one of them,
-    /// of all kinds or of one, and an end with one layer.
-    pub(super) fn balanced(&self, pp: u64) -> Least {
+    /// of all kinds or of one, and an end with one layer. Nothing is said of `DualPipe`, whose ranks
+    /// take the mean of a stage and its mirror image.
+    pub(super) fn balanced(&self, plan: &Plan) -> Least {
+        if plan.schedule.copies() > 1 {
+            return Least::default();
+        }
+        let pp = plan.pp;
         let all: u32 = self.kinds.iter().map(|(_, count)| count).sum();
         let kinds = self.kinds.iter();
         let of_one = kinds.map(|(each, count)| each * u64::from(*count).div_ceil(pp) as f64);

@@ -120,8 +120,9 @@ pub(super) fn candidates(
         let micro_batches = case.workload.global_batch.div_ceil(plan.micro_batch) as f64;
         let spread = micro_batches * (plan.tp * plan.cp) as f64 / case.chips as f64;
         let held = all_parameters(costs, &layers);
-        for plan in variants(space, plan) {
-            let (plan, variant, whole) = fastest_context(space, &plan, costs, &layers);
+        for plan in variants(space, plan, costs.least_kv_heads) {
+            let variant = costs.variant(&plan);
+            let whole = Whole::of(&variant, &layers);
             let paired = pairs.filter(|_| plan.overlap_ep).map(|schedule| {
                 let variant = costs.variant(&Plan { schedule, ..plan });
                 let whole = Whole::of(&variant, &layers);
@@ -153,7 +154,7 @@ fn all_parameters(costs: &LayerTable, layers: &[u32; MAX_KINDS]) -> Held {
     let mut held = Held {
         dense: ends.first_parameters + ends.last_parameters - tied,
         expert: ends.last_expert_parameters,
-        layer: 0.0,
+        ..Held::default()
     };
     for (layer, count) in costs.layers.iter().zip(layers) {
         held.dense += layer.dense_parameters * f64::from(*count);
@@ -162,63 +163,42 @@ fn all_parameters(costs: &LayerTable, layers: &[u32; MAX_KINDS]) -> Held {
     held
 }
 
-/// All choices of recomputation and overlaps with a way to spread a layer.
-fn variants(space: &Space, plan: &Plan) -> Vec<Plan> {
-    let none = [TensorOverlap::None];
-    let exposed = [false];
+/// All choices of recomputation, overlaps and context-parallel exchange with a way to spread a
+/// layer that leaves so many key-value heads on a chip.
+fn variants(space: &Space, plan: &Plan, kv_heads: u64) -> Vec<Plan> {
+    let mut contexts = vec![plan.context];
+    if plan.cp > 1 {
+        let heads = plan.cp <= kv_heads;
+        contexts.clone_from(&space.contexts);
+        contexts.retain(|context| heads || *context != ContextExchange::AllToAll);
+    }
+    let mut overlaps = vec![TensorOverlap::None];
+    if plan.tp > 1 {
+        overlaps.clone_from(&space.tensor_overlaps);
+    }
     let mut found = Vec::new();
     for &recompute in &space.recompute {
-        let overlaps: &[TensorOverlap] = if plan.tp > 1 {
-            &space.tensor_overlaps
+        let hides = plan.ep > 1 && recompute != Recompute::Full;
+        let experts: &[bool] = if hides {
+            &space.expert_overlaps
         } else {
-            &none
+            &[false]
         };
-        for &overlap_tp in overlaps {
-            let hides = plan.ep > 1 && recompute != Recompute::Full;
-            let experts: &[bool] = if hides {
-                &space.expert_overlaps
-            } else {
-                &exposed
-            };
-            let of = |overlap_ep: &bool| Plan {
-                recompute,
-                overlap_tp,
-                overlap_ep: *overlap_ep,
-                ..*plan
-            };
-            found.extend(experts.iter().map(of));
+        for &overlap_tp in &overlaps {
+            for &overlap_ep in experts {
+                for &context in &contexts {
+                    found.push(Plan {
+                        recompute,
+                        overlap_tp,
+                        overlap_ep,
+                        context,
+                        ..*plan
+                    });
+                }
+            }
         }
     }
     found
-}
-
-/// The variant with the context-parallel exchange that takes least; they need the same memory.
-fn fastest_context(
-    space: &Space,
-    plan: &Plan,
-    costs: &LayerTable,
-    layers: &[u32; MAX_KINDS],
-) -> (Plan, Variant, Whole) {
-    let of = |context: ContextExchange| {
-        let plan = Plan { context, ..*plan };
-        let variant = costs.variant(&plan);
-        let whole = Whole::of(&variant, layers);
-        (plan, variant, whole)
-    };
-    let mut best = of(plan.context);
-    if plan.cp > 1 {
-        for &context in &space.contexts {
-            let heads = plan.cp <= costs.least_kv_heads;
-            if context == ContextExchange::AllToAll && !heads {
-                continue;
-            }
-            let other = of(context);
-            if other.2.time < best.2.time {
-                best = other;
-            }
-        }
-    }
-    best
 }
 
 /// Layers of each kind.

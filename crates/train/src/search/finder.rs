@@ -128,7 +128,7 @@ impl<'a> Finder<'a> {
             return;
         };
         for vp in ways.0..=ways.1 {
-            if !self.has_virtual(schedule, pp, vp) {
+            if !self.has_virtual(pp, vp) {
                 continue;
             }
             let micro_batches = needed(vp);
@@ -146,7 +146,7 @@ impl<'a> Finder<'a> {
                 };
                 let refused = plan.overlap_ep && !plan.can_overlap_experts();
                 let least = if balanced {
-                    whole.balanced(pp)
+                    whole.balanced(&plan)
                 } else {
                     whole.even(
                         &plan,
@@ -211,7 +211,8 @@ impl<'a> Finder<'a> {
     fn is_balanced(&self, variant: &Variant, pp: u64) -> bool {
         let architecture = self.case.architecture;
         let layer = variant.times[0].total();
-        architecture.kinds.len() == 1
+        self.space.balanced.contains(&false)
+            && architecture.kinds.len() == 1
             && (architecture.layers.len() as u64).is_multiple_of(pp)
             && variant.first.total().max(variant.last.total()) <= layer
     }
@@ -252,7 +253,7 @@ impl<'a> Finder<'a> {
     /// Pipelines of a depth and a schedule.
     fn pipelines_with(&self, schedule: Schedule, pp: u64) -> u64 {
         let (least, most) = self.ways(schedule, pp);
-        let virtuals = (least..=most).filter(|vp| self.has_virtual(schedule, pp, *vp));
+        let virtuals = (least..=most).filter(|vp| self.has_virtual(pp, *vp));
         virtuals
             .map(|vp| self.balances(schedule, pp, vp).count() as u64)
             .sum()
@@ -261,12 +262,10 @@ impl<'a> Finder<'a> {
     /// Least and most virtual stages that a schedule may have; (1, 0) where it cannot run.
     fn ways(&self, schedule: Schedule, pp: u64) -> (u64, u64) {
         let layers = self.case.architecture.layers.len() as u64;
-        let most = (layers / pp).min(self.space.most_virtual);
+        // The first and the last chunk may hold an end alone.
+        let most = ((layers + 2) / pp).min(self.space.most_virtual);
         match schedule {
-            Schedule::OneForwardOneBackward if pp > 1 => {
-                let lightest = (layers + 2) / pp;
-                (1, lightest.min(self.space.most_virtual))
-            }
+            Schedule::OneForwardOneBackward if pp > 1 => (1, most),
             Schedule::OneForwardOneBackward => (1, 1),
             Schedule::ZeroBubbleV | Schedule::DualPipeV if pp > 1 && most >= 2 => (2, 2),
             Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 if pp > 1 => (1, 1),
@@ -282,9 +281,8 @@ impl<'a> Finder<'a> {
     }
 
     /// Whether a number of virtual stages is one that the space has.
-    fn has_virtual(&self, schedule: Schedule, pp: u64, vp: u64) -> bool {
-        let plain = schedule != Schedule::OneForwardOneBackward || vp == 1;
-        plain || even_chunks(self.all_layers(), pp * vp)
+    fn has_virtual(&self, pp: u64, vp: u64) -> bool {
+        vp == 1 || even_chunks(self.all_layers(), pp * vp)
     }
 
     /// Ways to deal the layers of a pipeline.
@@ -338,12 +336,22 @@ impl<'a> Finder<'a> {
     }
 
     /// Whether no data-parallel degree can make a pipeline fit: the most replicas shard the state
-    /// furthest, with all that the space lets wait in the host's memory.
+    /// furthest, in any way that the space has and with all that it lets wait in the host's memory.
+    /// (Sharding weights gathers layers, which may take more than it saves.)
     fn hopeless(&mut self, piped: &Piped, dp: u64) -> bool {
-        let plan = self.furthest(&piped.plan, dp);
+        let plan = Plan { dp, ..piped.plan };
         let mut least: Option<MemoryTable> = None;
-        for &offload in &self.space.offloads {
-            let plan = Plan { offload, ..plan };
+        let offloads = self.space.offloads.iter();
+        let ways = offloads.flat_map(|offload| {
+            let shardings = self.space.shardings.iter();
+            shardings.map(move |sharding| (*offload, *sharding))
+        });
+        for (offload, sharding) in ways {
+            let plan = Plan {
+                offload,
+                sharding,
+                ..plan
+            };
             if plan.check_techniques(self.case).is_err() {
                 continue;
             }
@@ -458,11 +466,11 @@ impl<'a> Finder<'a> {
         let case = self.case;
         let plan = Plan { dp, ..piped.plan };
         let micro_batches = plan.micro_batches(case.workload.global_batch);
-        let pace = if plan.schedule == Schedule::OneForwardOneBackward {
-            pace(&plan, micro_batches, piped.ranks, piped.stages)
-        } else {
+        let pace = if plan.schedule.pairs() {
             // Whatever the number of micro-batches.
             piped.pace
+        } else {
+            pace(&plan, micro_batches, piped.ranks, piped.stages)
         };
         if busy(&pace, micro_batches) >= self.worst_kept() || plan.check(case).is_err() {
             self.result.pruned += self.below;
