@@ -42,6 +42,12 @@ pub struct Framework {
     /// Pipelines are interleaved, unless a run says otherwise.
     #[serde(default)]
     pub interleaves: bool,
+    /// It trains in formats narrower than 16 bits.
+    #[serde(default = "yes")]
+    pub narrow: bool,
+    /// It has context parallelism.
+    #[serde(default = "yes")]
+    pub context: bool,
     /// Schedules that put off gradients of weights can be chosen (ZB-H1, ZB-V).
     #[serde(default)]
     pub zero_bubble: bool,
@@ -86,6 +92,10 @@ pub enum OptimizerState {
     Bf16Moments,
     /// BF16 moments; the 16-bit weights are their own masters.
     Bf16,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 const fn fp32() -> NumberFormat {

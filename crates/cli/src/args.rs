@@ -10,7 +10,11 @@ use crate::sites::Sites;
 
 /// What holds an AI cluster back: the chip, the memory, the wire, the watt, the price or the rule?
 #[derive(Debug, Parser)]
-#[command(name = "chokepoint", version, about)]
+#[command(
+    name = "chokepoint",
+    version,
+    about = "What holds an AI cluster back: the chip, the memory, the wire, the watt, the price or the rule?"
+)]
 pub struct Arguments {
     /// Options of every command.
     #[command(flatten)]
@@ -65,6 +69,7 @@ pub struct Compare {
 
 /// Options of `train`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct Train {
     /// Id of a model, or path of a Hugging Face `config.json`.
     #[arg(long)]

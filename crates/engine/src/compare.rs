@@ -260,7 +260,11 @@ pub(crate) fn notes(
     if let Ok(spec) = &parts.spec {
         if spec.borrowed {
             let curve = parts.chip.calibration.curve.clone();
-            notes.push(Statement::new("calibration-borrowed", [("curve", curve)]));
+            notes.push(if curve == parts.chip.id {
+                Statement::new("calibration-partial", [])
+            } else {
+                Statement::new("calibration-borrowed", [("curve", curve)])
+            });
         }
         let format = spec.best_format(wanted);
         if !wanted.contains(&format) {

@@ -42,6 +42,19 @@ pub(crate) fn numerics(framework: Option<&Framework>) -> (Optimizer, NumberForma
     (optimizer, known.gradients)
 }
 
+/// The number formats that a framework trains in; 16 bits where it has none of those wanted.
+pub(crate) fn formats(wanted: &[NumberFormat], framework: Option<&Framework>) -> Vec<NumberFormat> {
+    let narrow = framework.is_none_or(|known| known.narrow);
+    let wanted = wanted.iter().copied();
+    let mut formats: Vec<NumberFormat> = wanted
+        .filter(|format| narrow || format.bits() >= 16)
+        .collect();
+    if formats.is_empty() {
+        formats.push(NumberFormat::Bf16);
+    }
+    formats
+}
+
 /// What a framework does by default, where a given plan does not say.
 pub(crate) fn defaults(framework: &Framework, plan: Plan) -> Plan {
     Plan {
@@ -67,6 +80,9 @@ pub(crate) fn restrict(framework: &Framework, space: &mut Space) {
     space.exchanges = vec![exchange(framework)];
     space.tensor_overlaps = vec![overlap(framework)];
     space.data_overlaps = vec![framework.overlap_dp];
+    if !framework.context {
+        space.context = vec![1];
+    }
     space.schedules.retain(|schedule| match schedule {
         Schedule::OneForwardOneBackward => true,
         Schedule::ZeroBubbleH1 | Schedule::ZeroBubbleH2 | Schedule::ZeroBubbleV => {

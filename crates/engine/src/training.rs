@@ -9,7 +9,7 @@ use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
 use crate::run::{self, Choice, Found, Setting, SpaceChoice, space};
 use crate::scenario::Training;
-use crate::software::numerics;
+use crate::software::{formats, numerics};
 
 /// Plans of different layout that a row shows.
 const KEPT: usize = 5;
@@ -29,7 +29,7 @@ pub(crate) fn workload(training: &Training, framework: Option<&Framework>) -> Wo
             training.sequence,
             training.global_batch,
             training.tokens,
-            training.formats.clone(),
+            formats(&training.formats, framework),
         )
     }
 }

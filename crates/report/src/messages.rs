@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 48] = [
+    const STATEMENTS: [(&str, &[&str]); 50] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -205,6 +205,8 @@ pub(crate) mod tests {
         ("adapters", &["rank"]),
         ("optimizer-bf16-moments", &[]),
         ("optimizer-bf16", &[]),
+        ("calibration-partial", &[]),
+        ("no-plan-of-target", &["framework"]),
         ("chips-idle", &["idle", "chips"]),
         ("batch-part-filled", &["batch", "places"]),
         ("optimizer-muon", &[]),

@@ -53,6 +53,8 @@ pub struct Space {
     pub offloads: Vec<Offload>,
     /// Layers dealt evenly, or balanced, over stages of one chunk.
     pub balanced: Vec<bool>,
+    /// Whether the replicas' micro-batches must be filled by the batch.
+    pub whole_batches: bool,
     /// Whether data parallelism must fill all chips; otherwise fewer replicas are tried where they
     /// reach the same number of micro-batches.
     pub all_chips: bool,
@@ -113,6 +115,7 @@ impl Space {
             data_overlaps: vec![true],
             offloads: vec![Offload::NONE],
             balanced: vec![false, true],
+            whole_batches: false,
             all_chips: false,
         }
     }

@@ -89,6 +89,7 @@ pub fn calculon(case: &Case, offload: bool) -> Space {
         data_overlaps: vec![true, false],
         offloads,
         balanced: vec![false],
+        whole_batches: false,
         all_chips: true,
     }
 }

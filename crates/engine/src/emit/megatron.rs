@@ -85,6 +85,12 @@ pub(super) fn lacks(architecture: &Architecture, plan: &Plan) -> Option<Lacks> {
             "write tensor=sequence",
         ));
     }
+    if plan.tp > 1 && architecture.experts().is_some() && !plan.tensor.splits_sequence() {
+        return Some(Lacks::new(
+            "experts beside tensor parallelism without sequence parallelism",
+            "write tensor=sequence",
+        ));
+    }
     if plan.overlap_tp != TensorOverlap::None && !plan.tensor.splits_sequence() {
         return Some(Lacks::new(
             "overlap of tensor-parallel traffic without sequence parallelism",
@@ -142,10 +148,18 @@ impl Arguments {
 
 pub(super) fn arguments(job: &Job) -> String {
     let mut out = Arguments(format!(
-        "# {} on {} chips: {}\n# Data, tokenizer, learning rate and checkpoints are yours.\npretrain_gpt.py",
+        "# {} on {} chips: {}\n\
+         # Data, tokenizer, learning rate and checkpoints are yours. So is what changes no time, from\n\
+         # the model's config.json: rotary base and scaling, epsilon of the norms, clamps of the\n\
+         # activation, score function, bias and scaling of the router.{}\npretrain_gpt.py",
         job.architecture.name,
         job.chunks.plan.chips(),
-        job.chunks.plan
+        job.chunks.plan,
+        if job.workload.scaling == Scaling::Block {
+            " On Blackwell the recipe of FP8 is mxfp8."
+        } else {
+            ""
+        }
     ));
     model(&mut out, job.architecture);
     training(&mut out, job);

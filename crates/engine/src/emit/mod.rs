@@ -63,6 +63,7 @@ impl Target {
         space: &mut Space,
     ) {
         space.all_chips = true;
+        space.whole_batches = true;
         match self {
             Self::Megatron => megatron::restrict(architecture, workload, space),
             Self::Torchtitan => torchtitan::restrict(space),

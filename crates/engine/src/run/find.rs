@@ -148,7 +148,7 @@ fn searched(
     kept: usize,
 ) -> Result<Found, Statement> {
     let (mut evaluated, mut pruned) = (0, 0);
-    let mut miss = None;
+    let (mut miss, mut fits) = (None, false);
     let mut plans: Vec<Prediction> = Vec::new();
     let wanted = if target.is_some() { kept + SPARE } else { kept };
     for space in spaces {
@@ -156,6 +156,7 @@ fn searched(
         evaluated += found.evaluated;
         pruned += found.pruned;
         miss = miss.or(found.nearest_miss);
+        fits |= !found.plans.is_empty();
         let runs = |found: &Prediction| {
             let lacks =
                 |target: Target| target.lacks(case.architecture, case.workload, &found.plan);
@@ -167,9 +168,13 @@ fn searched(
     plans.dedup_by(|a, b| a.plan == b.plan);
     plans.truncate(kept);
     if plans.is_empty() {
-        return Err(match miss {
-            Some((plan, table)) => refusal(&plan, &Infeasible::Memory(table)),
-            None => Statement::new("no-plan", []),
+        return Err(match (miss, target) {
+            (Some((plan, table)), _) if !fits => refusal(&plan, &Infeasible::Memory(table)),
+            (_, Some(target)) => Statement::new(
+                "no-plan-of-target",
+                [("framework", target.name().to_owned())],
+            ),
+            _ => Statement::new("no-plan", []),
         });
     }
     let best = plans.remove(0);

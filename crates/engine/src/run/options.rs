@@ -9,7 +9,7 @@ use chokepoint_units::NumberFormat;
 use super::RunRequest;
 use crate::limits;
 use crate::row::Statement;
-use crate::software::numerics;
+use crate::software::{formats, numerics};
 
 /// How the model of a run is trained, beside its batch and number formats.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,7 +55,7 @@ impl TrainingOptions {
                 request.sequence,
                 request.batch,
                 request.tokens * (1.0 + request.extra_tokens),
-                request.formats.clone(),
+                formats(&request.formats, framework),
             )
         }
     }

@@ -123,6 +123,9 @@ fn further(share: f64) -> Option<limits::Wrong> {
     })
 }
 
+/// Most tokens of a run: a million times those of the largest published.
+const MOST_TOKENS: f64 = 1e20;
+
 /// Reads a number of tokens: `1e12`, `15T`, `"15 T"`, `300 B`.
 ///
 /// # Errors
@@ -131,16 +134,16 @@ pub fn parse_tokens(text: &str) -> Result<f64, Diagnostic> {
     let text = text.trim();
     let (number, scale) = match text.chars().last() {
         Some('k' | 'K') => (&text[..text.len() - 1], 1e3),
-        Some('M') => (&text[..text.len() - 1], 1e6),
-        Some('B') => (&text[..text.len() - 1], 1e9),
-        Some('T') => (&text[..text.len() - 1], 1e12),
+        Some('M' | 'm') => (&text[..text.len() - 1], 1e6),
+        Some('B' | 'b') => (&text[..text.len() - 1], 1e9),
+        Some('T' | 't') => (&text[..text.len() - 1], 1e12),
         _ => (text, 1.0),
     };
     match number.trim().parse::<f64>() {
-        Ok(number) if number > 0.0 && number.is_finite() => Ok(number * scale),
+        Ok(number) if (1.0..=MOST_TOKENS).contains(&(number * scale)) => Ok(number * scale),
         _ => Err(Diagnostic::new(
             Code::Value,
-            format!("tokens is \"{text}\"; expected a number above zero"),
+            format!("tokens is \"{text}\"; expected a number from 1 to {MOST_TOKENS:e}"),
         )
         .help("write 1e12, 300B or \"15 T\"; k, M, B and T stand for thousand to trillion")),
     }
@@ -182,12 +185,24 @@ mod tests {
             ("300B", 300e9),
             ("5 M", 5e6),
             ("2k", 2e3),
+            ("15t", 15e12),
             ("7", 7.0),
         ] {
             let found = parse_tokens(text).unwrap();
             assert!((found / expected - 1.0).abs() < 1e-12, "{text}: {found}");
         }
-        for text in ["", "T", "0", "-1", "many", "1e999", "15 tokens", "NaN"] {
+        for text in [
+            "",
+            "T",
+            "0",
+            "-1",
+            "many",
+            "1e999",
+            "1e30",
+            "1e-5",
+            "15 tokens",
+            "NaN",
+        ] {
             assert!(parse_tokens(text).is_err(), "{text}");
         }
     }

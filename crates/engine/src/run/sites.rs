@@ -152,7 +152,9 @@ impl SitesOptions {
                  --local-steps gives {inner_steps}",
                 local.fragments, local.delay
             );
-            let help = format!("--local-steps must be at least {room}: fragments x delay");
+            let help = format!(
+                "--local-steps must be at least {room}: fragments x delay, a delay of 0 as 1"
+            );
             return Err(Diagnostic::new(Code::Value, message).help(help));
         }
         Ok(Some(local))

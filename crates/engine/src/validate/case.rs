@@ -196,6 +196,9 @@ fn workload(
     } else if detail.contains("current") {
         Scaling::Current
     } else {
+        if format.bits() < 16 && !detail.contains("delayed") {
+            assumed.note("scaling by earlier steps (delayed)");
+        }
         Scaling::Delayed
     };
     let (optimizer, gradients) = software::numerics(framework);
@@ -301,7 +304,12 @@ fn plan(
             assumed.note("selective recomputation by operation, taken as that of modules");
             Recompute::Modules
         }
-        _ => Recompute::Selective,
+        text => {
+            if !text.starts_with("selective") {
+                assumed.note(&format!("recompute \"{text}\" taken as selective"));
+            }
+            Recompute::Selective
+        }
     };
     let plan = Plan {
         tp,

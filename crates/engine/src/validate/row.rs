@@ -122,7 +122,7 @@ impl Row {
 /// Reads a table.
 ///
 /// # Errors
-/// When a needed column is missing, a line has another number of cells than the heading, or a
+/// When a needed column is missing or a column is there twice, a line has another number of cells than the heading, or a
 /// cell that should be a number or a count is none.
 pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
     let mut reader = csv::ReaderBuilder::new()
@@ -140,6 +140,15 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
         if !columns.iter().flatten().any(|(name, _)| *name == needed) {
             return Err(missing(file, text, needed, heading.iter()));
         }
+    }
+    let twice = heading
+        .iter()
+        .enumerate()
+        .find(|(at, name)| heading.iter().take(*at).any(|before| before == *name));
+    if let Some((_, name)) = twice.filter(|(_, name)| !name.is_empty()) {
+        let end = text.find('\n').unwrap_or(text.len());
+        let message = format!("the table has two columns {name}");
+        return Err(Diagnostic::new(Code::Field, message).at(file, text, 0..end));
     }
     let mut rows = Vec::new();
     for record in reader.records() {

@@ -31,6 +31,8 @@ pub struct SummaryRow {
     pub complete: (usize, usize),
     /// Errors of the predictions.
     pub errors: Option<Errors>,
+    /// Errors of all predictions, of incomplete and flagged rows too.
+    pub all_errors: Option<Errors>,
     /// Median of predicted over measured step time, less one: positive is too slow.
     pub bias: Option<f64>,
     /// Share of measurements inside their 80% interval.
@@ -146,6 +148,9 @@ fn summary(group: String, rows: &[&ValidationRow], constants: &Constants) -> Sum
         .map(f64::abs)
         .collect();
     let all_predictions = rows.iter().filter_map(|row| row.prediction.as_ref());
+    let all_errors = all_predictions
+        .clone()
+        .map(|found| found.relative_error.abs());
     SummaryRow {
         group,
         rows: rows.len(),
@@ -159,6 +164,7 @@ fn summary(group: String, rows: &[&ValidationRow], constants: &Constants) -> Sum
                 .count(),
         ),
         errors: errors_by(&|(_, found)| Some(found.relative_error)),
+        all_errors: errors(all_errors.collect()),
         bias: (!slowness.is_empty()).then(|| quantile(slowness, 0.5)),
         coverage: (!predictions.is_empty()).then(|| inside as f64 / predictions.len() as f64),
         baseline: errors_by(&|(row, found)| {

@@ -78,6 +78,7 @@ impl Architecture {
     /// When the text is not JSON, the architecture is not modelled, or a field is missing, of the
     /// wrong kind, or contradicts another.
     pub fn from_config(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let value: Value =
             serde_json::from_str(text).map_err(|error| from_json(file, text, &error))?;
         let Value::Object(fields) = &value else {

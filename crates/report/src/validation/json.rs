@@ -56,6 +56,7 @@ fn of_group(group: &SummaryRow) -> Value {
     object.insert("predicted".to_owned(), json!(group.predicted));
     object.insert("skipped".to_owned(), json!(group.rows - group.predicted));
     object.extend(errors(group.errors));
+    object.insert("all_predicted".to_owned(), whole(group.all_errors));
     object.insert("bias".to_owned(), json!(group.bias));
     object.insert("coverage".to_owned(), json!(group.coverage));
     object.insert("baseline".to_owned(), whole(group.baseline));

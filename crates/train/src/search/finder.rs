@@ -465,7 +465,12 @@ impl<'a> Finder<'a> {
     fn consider(&mut self, piped: &Piped, dp: u64) {
         let case = self.case;
         let plan = Plan { dp, ..piped.plan };
-        let micro_batches = plan.micro_batches(case.workload.global_batch);
+        let batch = case.workload.global_batch;
+        if self.space.whole_batches && !batch.is_multiple_of(dp * plan.micro_batch) {
+            self.result.pruned += self.below;
+            return;
+        }
+        let micro_batches = plan.micro_batches(batch);
         let pace = if plan.schedule.pairs() {
             // Whatever the number of micro-batches.
             piped.pace
