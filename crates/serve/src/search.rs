@@ -157,12 +157,17 @@ impl<'a> Finder<'a> {
         most
     }
 
-    /// The largest batch that meets the targets: every latency grows with it.
+    /// The largest batch that meets the targets, and those below it that fill tiles of matrix
+    /// multiplications: a few sequences more start another tile, which takes longer than they bring.
     fn best_batch(&mut self, most: u64, plan: impl Fn(&Self, u64) -> Plan) {
-        largest(most, |batch| {
+        let most = largest(most, |batch| {
             let candidate = plan(self, batch);
             self.consider(candidate)
         });
+        for tile in powers_of_two(most).skip(1) {
+            let candidate = plan(self, most / tile * tile);
+            self.consider(candidate);
+        }
     }
 
     /// Two pools: every pair of layouts whose bound can still beat what is known.

@@ -6,6 +6,7 @@ use chokepoint_units::{Bytes, Seconds};
 
 use crate::memory::{Held, WEIGHT_BYTES};
 use crate::pipeline::Pace;
+use crate::variant::wires;
 use crate::{Case, Plan, Sharding};
 
 /// Time to reduce gradients and to gather weights, once each.
@@ -25,10 +26,15 @@ struct Exchange {
 /// micro-batch, weights gathered under the forward of the first (Megatron-Bridge performance
 /// guide). Gradients sharded: reduced behind every micro-batch, under its backward. Weights sharded:
 /// gathered for forward and backward of every micro-batch and gradients reduced behind it (`ZeRO`
-/// section 7; FSDP, Zhao et al. 2023), under its compute. In a pipeline, whose micro-batches
+/// section 7; FSDP, Zhao et al. 2023), under its passes. In a pipeline, whose micro-batches
 /// overlap, both once, as when the optimizer is sharded (Llama 3 report section 3.3.2; torchtitan).
-/// What the cover does not hide, and at least the share of one layer, is exposed. Frozen weights
-/// have no gradients.
+///
+/// The exchange runs while the layers' own traffic leaves its wires free: those inside a domain
+/// where all replicas are in one, else those between domains. What does not fit, and at least the
+/// share of one layer, is exposed. Frozen weights have no gradients.
+///
+/// Limits: the part of an exchange between domains that runs inside them holds nothing up there,
+/// and the processors that it takes are not counted.
 pub(crate) fn data_parallel(
     case: &Case,
     plan: &Plan,
@@ -42,7 +48,11 @@ pub(crate) fn data_parallel(
         between,
     } = exchange(case, plan, held);
     let layers = f64::from(pace.layers.max(1));
-    let (ahead, behind) = pace.times.compute;
+    let all = Group {
+        size: plan.replicas(),
+        stride: plan.tp,
+    };
+    let (ahead, behind) = pace.times.free[wires(all, case.fabric.domain)];
     let exposed = |time: Seconds, cover: f64| {
         let cover = if plan.overlap_dp { cover } else { 0.0 };
         (time - Seconds::new(cover)).max(time / layers)

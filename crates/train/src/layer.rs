@@ -29,6 +29,8 @@ pub(crate) struct LayerTable {
     pub predicts_further: bool,
     /// Key-value heads on one chip, of the kind that has fewest.
     pub least_kv_heads: u64,
+    /// Chips of a scale-up domain.
+    pub domain: u64,
 }
 
 /// Costs of one kind of layer.
@@ -149,6 +151,7 @@ impl Spread<'_> {
                 .map(|kind| (kind.attention.kv_heads() / self.shard.tp).max(1))
                 .min()
                 .unwrap_or(1),
+            domain: self.case.fabric.domain,
         }
     }
 
@@ -613,6 +616,7 @@ impl LayerTable {
             tied_parameters: 0.0,
             predicts_further: false,
             least_kv_heads: 1,
+            domain: 1,
         }
     }
 }

@@ -116,6 +116,9 @@ pub(crate) struct Costs {
 /// the other, each as far as the time allows. Where it cannot, no longer time changes anything
 /// before the first at which one of the stages would take a further layer: that is tried next,
 /// from the mean on (Nicol 1994). Every stage holds at least one layer.
+///
+/// Limits: memory is not looked at; where the balance does not fit, another that is hardly slower
+/// may.
 pub(crate) fn balanced_stages(runs: &[Run], pp: u64, costs: &Costs, into: &mut Vec<Stage>) {
     let mut whole = costs.embedding + costs.head;
     for (kind, count) in runs {

@@ -1,5 +1,6 @@
 //! Layers under one choice of recomputation and overlap: arithmetic on a table of layer costs.
 
+use chokepoint_fabric::Group;
 use chokepoint_model::Recompute;
 use chokepoint_units::{Bytes, Seconds};
 
@@ -15,6 +16,59 @@ const TENSOR_PROCESSORS: f64 = 16.0 / 132.0;
 /// (DeepSeek-V3 section 3.2.2: 20 of 132).
 const EXPERT_PROCESSORS: f64 = 20.0 / 132.0;
 
+/// The wires inside a domain, which its switches or links make up.
+const INSIDE: usize = 0;
+/// The wires between domains.
+const BETWEEN: usize = 1;
+
+/// The wires that hold a group's traffic up: those between domains for a group that spans several.
+pub(crate) fn wires(group: Group, domain: u64) -> usize {
+    if group.split(domain).1 > 1 {
+        BETWEEN
+    } else {
+        INSIDE
+    }
+}
+
+/// One pass of a layer or an end.
+#[derive(Default)]
+struct Pass {
+    parts: Parts,
+    /// Time for which its traffic, exposed or hidden, keeps wires busy.
+    busy: [Seconds; 2],
+}
+
+/// The wires of each kind of traffic.
+#[derive(Clone, Copy)]
+struct Wires {
+    tensor: usize,
+    context: usize,
+    expert: usize,
+}
+
+impl Wires {
+    /// Time for which the traffic keeps the wires of each kind busy.
+    fn busy(self, tensor: Seconds, context: Seconds, expert: Seconds) -> [Seconds; 2] {
+        let mut busy = [Seconds::ZERO; 2];
+        busy[self.tensor] += tensor;
+        busy[self.context] += context;
+        busy[self.expert] += expert;
+        busy
+    }
+}
+
+impl Pass {
+    /// A pass whose traffic nothing hides.
+    fn exposed(parts: Parts, wires: Wires) -> Self {
+        let of = |part| parts.get(part);
+        let traffic = (of(Part::TensorParallel), of(Part::ContextParallel));
+        Self {
+            parts,
+            busy: wires.busy(traffic.0, traffic.1, of(Part::ExpertParallel)),
+        }
+    }
+}
+
 /// Times of some work for one micro-batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Times {
@@ -22,20 +76,22 @@ pub(crate) struct Times {
     pub backward: f64,
     /// Of the backward: gradients of weights.
     pub gradient: f64,
-    /// Of forward and backward: time in which the chip computes.
-    pub compute: (f64, f64),
+    /// Of forward and backward: time in which the layers' traffic leaves the wires inside a domain
+    /// free, and those between domains.
+    pub free: [(f64, f64); 2],
 }
 
 impl Times {
-    fn of(forward: &Parts, backward: &Parts, gradient: Seconds) -> Self {
+    fn of(forward: &Pass, backward: &Pass, gradient: Seconds) -> Self {
+        let free = |wires: usize| {
+            let of = |pass: &Pass| (pass.parts.total() - pass.busy[wires]).max(Seconds::ZERO);
+            (of(forward).get(), of(backward).get())
+        };
         Self {
-            forward: forward.total().get(),
-            backward: backward.total().get(),
+            forward: forward.parts.total().get(),
+            backward: backward.parts.total().get(),
             gradient: gradient.get(),
-            compute: (
-                forward.sum_of(&COMPUTE).get(),
-                backward.sum_of(&COMPUTE).get(),
-            ),
+            free: [free(INSIDE), free(BETWEEN)],
         }
     }
 
@@ -43,8 +99,10 @@ impl Times {
         self.forward += other.forward * times;
         self.backward += other.backward * times;
         self.gradient += other.gradient * times;
-        self.compute.0 += other.compute.0 * times;
-        self.compute.1 += other.compute.1 * times;
+        for (free, other) in self.free.iter_mut().zip(&other.free) {
+            free.0 += other.0 * times;
+            free.1 += other.1 * times;
+        }
     }
 
     pub(crate) fn total(&self) -> f64 {
@@ -69,15 +127,20 @@ impl LayerTable {
     /// The layers under one choice of recomputation and overlap.
     pub(crate) fn variant(&self, plan: &Plan) -> Variant {
         let ends = &self.ends;
+        let wires = self.wires(plan);
+        let [first, last] = [&ends.first, &ends.last].map(|end| {
+            let of = |parts: &Parts| Pass::exposed(*parts, wires);
+            (of(&end.0), of(&end.1))
+        });
         let mut variant = Variant {
             times: [Times::default(); MAX_KINDS],
-            first: Times::of(&ends.first.0, &ends.first.1, Seconds::ZERO),
-            last: Times::of(&ends.last.0, &ends.last.1, ends.last_gradient),
+            first: Times::of(&first.0, &first.1, Seconds::ZERO),
+            last: Times::of(&last.0, &last.1, ends.last_gradient),
             activations: [Bytes::ZERO; MAX_KINDS],
             working_set: Bytes::ZERO,
         };
         for (kind, layer) in self.layers.iter().take(MAX_KINDS).enumerate() {
-            let (forward, backward) = layer.passes(plan);
+            let (forward, backward) = layer.passes(plan, wires);
             variant.times[kind] = Times::of(&forward, &backward, layer.weight_gradient);
             variant.activations[kind] = layer.activations[plan.recompute as usize];
             variant.working_set = variant
@@ -86,16 +149,27 @@ impl LayerTable {
         }
         variant
     }
+
+    /// The wires of the layers' traffic.
+    fn wires(&self, plan: &Plan) -> Wires {
+        let of = |size, stride| wires(Group { size, stride }, self.domain);
+        Wires {
+            tensor: of(plan.tp, 1),
+            context: of(plan.cp, plan.tp),
+            expert: of(plan.ep, plan.etp),
+        }
+    }
 }
 
 /// Forward and backward of a stage for one micro-batch, by part; `head` is its share of the
 /// vocabulary head.
 pub(crate) fn stage_parts(table: &LayerTable, plan: &Plan, stage: &Stage, head: f64) -> Parts {
     let mut parts = Parts::default();
+    let wires = table.wires(plan);
     for (layer, count) in table.layers.iter().zip(&stage.counts) {
         if *count > 0 {
-            let (forward, backward) = layer.passes(plan);
-            parts += (forward + backward) * f64::from(*count);
+            let (forward, backward) = layer.passes(plan, wires);
+            parts += (forward.parts + backward.parts) * f64::from(*count);
         }
     }
     if stage.first {
@@ -111,7 +185,7 @@ impl LayerBase {
     /// Only compute covers, and each second of it once: what hides tensor- or context-parallel
     /// traffic does not hide expert traffic too. The host runs ahead of the chip, so that it delays
     /// a pass only by what starting all its kernels takes longer than running them.
-    fn passes(&self, plan: &Plan) -> (Parts, Parts) {
+    fn passes(&self, plan: &Plan, wires: Wires) -> (Pass, Pass) {
         let (mut forward, mut backward) = (self.forward, self.backward);
         let full = if plan.recompute == Recompute::Full {
             1.0
@@ -152,7 +226,19 @@ impl LayerBase {
             let gap = (launch - pass.total()).max(Seconds::ZERO);
             pass.put(Part::HostGap, gap + wait);
         }
-        (forward, backward)
+        let busy = |times: f64, context: Seconds, expert: Seconds| {
+            wires.busy(self.tensor * times, context, expert)
+        };
+        (
+            Pass {
+                parts: forward,
+                busy: busy(1.0, ahead, traffic.0),
+            },
+            Pass {
+                parts: backward,
+                busy: busy(1.0 + full, behind + ahead * full, traffic.1),
+            },
+        )
     }
 
     /// Tensor-parallel traffic of one pass, `times` over; what of it is hidden. Overlapped, all but
