@@ -350,11 +350,11 @@ fn offload_where_memory_is_short() {
         capacity: 0.07,
         ..TRIAL
     };
-    compare(&trial, |space| {
+    assert!(compare(&trial, |space| {
         let mut space = mainstream(space.with_offload());
         space.shardings.insert(0, Sharding::None);
         space
-    });
+    }));
 }
 
 /// What a search keeps is what evaluating its plans yields, to the last digit, and comes in order:
