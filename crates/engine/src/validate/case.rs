@@ -270,13 +270,8 @@ fn plan(
     };
     let mixture = architecture.experts().is_some();
     let ep = if mixture { or_one("ep") } else { 1 };
-    let etp = if mixture && tp > 1 {
-        row.count("etp").unwrap_or_else(|| {
-            let splits = ep == 1 || framework.is_some_and(|known| known.splits_experts);
-            let split = if splits { tp } else { 1 };
-            assumed.taken("etp", split);
-            split
-        })
+    let etp = if mixture {
+        expert_tensor(row, framework, (tp, ep), assumed)
     } else {
         1
     };
@@ -293,24 +288,7 @@ fn plan(
     } else {
         options.contains("async") || on(|known| known.overlap_tp)
     };
-    let recompute = match row.lower("recompute").as_str() {
-        "" if recomputes => {
-            assumed.note("whole layers recomputed, as the framework's recipes do");
-            Recompute::Full
-        }
-        "" | "none" => Recompute::None,
-        text if text.starts_with("full") => Recompute::Full,
-        _ if row.lower("framework").contains("torchtitan") => {
-            assumed.note("selective recomputation by operation, taken as that of modules");
-            Recompute::Modules
-        }
-        text => {
-            if !text.starts_with("selective") {
-                assumed.note(&format!("recompute \"{text}\" taken as selective"));
-            }
-            Recompute::Selective
-        }
-    };
+    let recompute = recomputation(row, recomputes, assumed);
     let plan = Plan {
         tp,
         cp,
@@ -344,6 +322,46 @@ fn plan(
     let hides = ep > 1 && many && recompute != Recompute::Full && (vp > 1 || pairs);
     let overlap_ep = hides && (pairs || on(|known| known.overlap_ep));
     (Plan { overlap_ep, ..plan }, open)
+}
+
+/// Over how many of the tensor-parallel chips each expert is split.
+fn expert_tensor(
+    row: &Row,
+    framework: Option<&Framework>,
+    (tp, ep): (u64, u64),
+    assumed: &mut Assumed,
+) -> u64 {
+    if tp == 1 {
+        return 1;
+    }
+    row.count("etp").unwrap_or_else(|| {
+        let splits = ep == 1 || framework.is_some_and(|known| known.splits_experts);
+        let split = if splits { tp } else { 1 };
+        assumed.taken("etp", split);
+        split
+    })
+}
+
+/// What a row says of recomputation; where it says nothing, what its framework's recipes do.
+fn recomputation(row: &Row, recomputes: bool, assumed: &mut Assumed) -> Recompute {
+    match row.lower("recompute").as_str() {
+        "" if recomputes => {
+            assumed.note("whole layers recomputed, as the framework's recipes do");
+            Recompute::Full
+        }
+        "" | "none" => Recompute::None,
+        text if text.starts_with("full") => Recompute::Full,
+        _ if row.lower("framework").contains("torchtitan") => {
+            assumed.note("selective recomputation by operation, taken as that of modules");
+            Recompute::Modules
+        }
+        text => {
+            if !text.starts_with("selective") {
+                assumed.note(&format!("recompute \"{text}\" taken as selective"));
+            }
+            Recompute::Selective
+        }
+    }
 }
 
 fn schedule(row: &Row, options: &str) -> Schedule {
