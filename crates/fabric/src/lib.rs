@@ -17,7 +17,9 @@ mod collective;
 mod curve;
 mod group;
 mod moe;
+pub mod network;
 mod parts;
+pub mod schedule;
 mod spec;
 
 pub use group::Group;
