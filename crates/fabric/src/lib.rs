@@ -13,6 +13,7 @@
 //! switches of the scale-out network. `tests/measured.rs` prints the errors against published
 //! measurements.
 
+pub mod algorithm;
 mod collective;
 mod curve;
 mod group;
