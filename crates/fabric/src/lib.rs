@@ -16,6 +16,7 @@
 pub mod algorithm;
 mod collective;
 mod curve;
+pub mod goal;
 mod group;
 mod moe;
 pub mod network;
