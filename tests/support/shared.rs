@@ -19,7 +19,14 @@ fn root() -> PathBuf {
 pub fn catalog() -> Catalog {
     let data = root().join("data");
     let mut files = Vec::new();
-    for folder in ["chips", "systems", "networks", "prices", "calibration"] {
+    for folder in [
+        "chips",
+        "links",
+        "systems",
+        "networks",
+        "prices",
+        "calibration",
+    ] {
         let mut names: Vec<String> = std::fs::read_dir(data.join(folder))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -7,7 +7,8 @@ use std::ops::RangeInclusive;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
-use crate::{Catalog, Chip, Experience, Figure, FigureRow, Framework, System};
+use crate::check_wiring::{unknown_link, wiring};
+use crate::{Catalog, Chip, DomainLink, Experience, Figure, FigureRow, Framework, System};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -17,12 +18,18 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
         chip(catalog, &entry.file, &entry.value, &mut found);
     }
+    for entry in catalog.links.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        link(&entry.file, &entry.value, &mut found);
+    }
     for entry in catalog.systems.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
         system(catalog, &entry.file, &entry.value, &mut found);
     }
     for entry in catalog.networks.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        let hop = Some(&entry.value.hop);
+        band(&entry.file, "hop", hop, 50e-9..=5e-6, &mut found);
     }
     for entry in catalog.prices.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
@@ -274,7 +281,24 @@ fn lanes(link: &str) -> Option<f64> {
     Some(count.trim().parse::<f64>().ok()? * each.trim().parse::<f64>().ok()?)
 }
 
+/// Sanity bands of links of 2020 to 2027.
+fn link(file: &str, link: &DomainLink, found: &mut Vec<Diagnostic>) {
+    band(file, "rate", Some(&link.rate), 5e9..=200e9, found);
+    band(file, "hop", Some(&link.hop), 50e-9..=5e-6, found);
+    let switch = link.switch.as_ref();
+    if let Some(ports) = switch.and_then(|switch| switch.ports.as_ref()) {
+        plain_band(file, "switch.ports", ports, 2.0..=1024.0, found);
+    }
+    let power = switch.and_then(|switch| switch.power.as_ref());
+    band(file, "switch.power", power, 5.0..=2000.0, found);
+}
+
 fn system(catalog: &Catalog, file: &str, system: &System, found: &mut Vec<Diagnostic>) {
+    reference(unknown_link(catalog, system), file, found);
+    for wrong in wiring(catalog, system) {
+        let message = format!("{file}: {wrong}");
+        found.push(Diagnostic::new(Code::Value, message));
+    }
     reference(catalog.chip(&system.chip).err(), file, found);
     reference(
         catalog.network(&system.scale_out.network).err(),

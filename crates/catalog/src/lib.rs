@@ -1,4 +1,4 @@
-//! The catalogue: chips, systems, networks, price books, calibration and failures as data with
+//! The catalogue: chips, links, systems, networks, price books, calibration and failures as data with
 //! provenance.
 //!
 //! Loaded from (name, text) pairs, so that the binary can embed it, a folder can override it and
@@ -9,15 +9,18 @@
 
 mod calibration;
 mod check;
+mod check_wiring;
 mod chip;
 mod figure;
 mod framework;
+mod link;
 mod load;
 mod network;
 mod price;
 mod reliability;
 mod source;
 mod system;
+mod wiring;
 
 pub use calibration::{
     Calibration, CollectiveCurve, CollectiveKind, CurvePoint, DecodeCurve, GemmCurve, PowerCurve,
@@ -27,9 +30,13 @@ pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
 pub use figure::{Figure, FigureRow, Grade};
 pub use framework::{Framework, OptimizerState, Rate, Rates};
+pub use link::{DomainLink, SwitchChip};
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};
 pub use reliability::{Checkpoint, Experience, Job};
 pub use source::Source;
 pub use system::{Domain, Node, ScaleOut, System, SystemPower, Topology};
+pub use wiring::{
+    DomainWiring, DragonflyWiring, Media, ScaleOutWiring, SecondLevel, Shape, TorusWiring, WideArea,
+};

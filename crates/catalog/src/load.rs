@@ -7,7 +7,9 @@ use chokepoint_diag::{Code, Diagnostic, from_toml};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::{Calibration, Chip, Experience, Framework, Network, PriceBook, Source, System};
+use crate::{
+    Calibration, Chip, DomainLink, Experience, Framework, Network, PriceBook, Source, System,
+};
 
 /// One file of the catalogue as read, with its text for messages.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +25,8 @@ pub struct Entry<T> {
 pub struct Catalog {
     /// Chips.
     pub chips: BTreeMap<String, Entry<Chip>>,
+    /// Links of scale-up domains.
+    pub links: BTreeMap<String, Entry<DomainLink>>,
     /// Systems.
     pub systems: BTreeMap<String, Entry<System>>,
     /// Scale-out networks.
@@ -46,9 +50,9 @@ struct SourcesFile {
 }
 
 impl Catalog {
-    /// Reads all files whose folder names a kind of part (`chips/`, `systems/`, `networks/`,
-    /// `prices/`, `calibration/`, `reliability/`,
-    /// `frameworks/`, `sources.toml`); other files are left alone.
+    /// Reads all files whose folder names a kind of part (`chips/`, `links/`, `systems/`,
+    /// `networks/`, `prices/`, `calibration/`, `reliability/`, `frameworks/`, `sources.toml`);
+    /// other files are left alone.
     ///
     /// # Errors
     /// The first file that cannot be read, or whose id is not its name.
@@ -78,6 +82,7 @@ impl Catalog {
         let folder = file.rsplit('/').nth(1).unwrap_or_default();
         match folder {
             "chips" => insert(&mut self.chips, file, text, |chip: &Chip| &chip.id),
+            "links" => insert(&mut self.links, file, text, |link: &DomainLink| &link.id),
             "systems" => insert(&mut self.systems, file, text, |system: &System| &system.id),
             "networks" => insert(&mut self.networks, file, text, |network: &Network| {
                 &network.id
@@ -108,6 +113,14 @@ impl Catalog {
     /// When there is none, with the nearest ids.
     pub fn chip(&self, id: &str) -> Result<&Chip, Diagnostic> {
         get(&self.chips, "chip", id)
+    }
+
+    /// A link of scale-up domains by id.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest ids.
+    pub fn link(&self, id: &str) -> Result<&DomainLink, Diagnostic> {
+        get(&self.links, "link", id)
     }
 
     /// A system by id.

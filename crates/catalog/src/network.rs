@@ -25,6 +25,8 @@ pub struct Network {
     /// Time of a smallest message between two hosts under different leaf switches, software
     /// included.
     pub latency: Figure<Seconds>,
+    /// Time over one link and the switch at its start, without software.
+    pub hop: Figure<Seconds>,
     /// Time for a kernel on the chip to start a message, beyond `latency`.
     pub chip_started: Figure<Seconds>,
     /// Time to hand a segment from the stage of a collective inside a domain to the one between
@@ -68,6 +70,7 @@ impl Network {
             self.link.rate.row("link.rate"),
             self.switch.ports.row("switch.ports"),
             self.latency.row("latency"),
+            self.hop.row("hop"),
             self.chip_started.row("chip_started"),
             self.handover.row("handover"),
             self.achieved.row("achieved"),

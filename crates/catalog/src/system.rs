@@ -3,6 +3,7 @@
 use chokepoint_units::{Bandwidth, Power, Seconds};
 use serde::Deserialize;
 
+use crate::wiring::{DomainWiring, ScaleOutWiring};
 use crate::{Figure, FigureRow, Status};
 
 /// A system file.
@@ -96,6 +97,9 @@ pub struct Domain {
     /// Optical modules in the domain.
     #[serde(default)]
     pub optical_modules: Option<Figure<f64>>,
+    /// Its links, where they are described.
+    #[serde(default)]
+    pub wiring: Option<DomainWiring>,
 }
 
 /// The network beyond the domain.
@@ -106,6 +110,9 @@ pub struct ScaleOut {
     pub network: String,
     /// Bandwidth of one chip into it, per direction.
     pub bandwidth: Figure<Bandwidth>,
+    /// Its cabling; a fat tree without oversubscription where it is not described.
+    #[serde(default)]
+    pub wiring: Option<ScaleOutWiring>,
 }
 
 /// Power beyond the chips.
@@ -145,7 +152,11 @@ impl System {
                 .into_iter()
                 .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
         );
+        let wiring = self.domain.wiring.iter();
+        rows.extend(wiring.flat_map(DomainWiring::figures));
         rows.push(self.scale_out.bandwidth.row("scale_out.bandwidth"));
+        let wiring = self.scale_out.wiring.iter();
+        rows.extend(wiring.flat_map(ScaleOutWiring::figures));
         let powers = [
             ("power.host", &self.power.host),
             ("power.node_rated", &self.power.node_rated),

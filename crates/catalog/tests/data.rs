@@ -15,8 +15,9 @@ use chokepoint_catalog::{
 };
 use chokepoint_units::{NumberFormat, Quantity};
 
-const FOLDERS: [&str; 6] = [
+const FOLDERS: [&str; 7] = [
     "chips",
+    "links",
     "systems",
     "networks",
     "prices",

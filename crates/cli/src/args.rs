@@ -48,7 +48,9 @@ pub enum Command {
     Train(Box<Train>),
     /// Predict published runs and print the error of every row.
     Validate(Validate),
-    /// Look at chips, systems, networks, models, prices, frameworks, failures and their sources.
+    /// Look at how a system's chips are joined.
+    Network(Network),
+    /// Look at chips, links, systems, networks, models, prices, frameworks, failures and their sources.
     Catalog(Catalog),
     /// Print the JSON Schema of scenario files.
     Schema,
@@ -173,6 +175,41 @@ pub struct Tables {
     /// Published training runs, in the columns of `validation_training.csv`.
     #[arg(long, value_name = "FILE")]
     pub training: Option<PathBuf>,
+}
+
+/// Options of `network`.
+#[derive(Debug, Args)]
+pub struct Network {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: NetworkAction,
+}
+
+/// What to do with networks.
+#[derive(Debug, Subcommand)]
+pub enum NetworkAction {
+    /// Count switches, cables and modules, bandwidths and distances of a number of chips.
+    Topology(Topology),
+}
+
+/// Options of `network topology`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct Topology {
+    /// Id of a system.
+    pub system: String,
+    /// Chips that are joined.
+    #[arg(long)]
+    pub chips: u64,
+    /// Id of the price book.
+    #[arg(long, value_name = "ID", default_value = "retail-2025")]
+    pub prices: String,
+    /// Also draw the domain and what joins the domains to this file.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Form of the result.
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: Format,
 }
 
 /// Options of `catalog`.

@@ -41,8 +41,9 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
     }
     let catalog = &data.catalog;
     let text = format!(
-        "{} chips, {} systems, {} networks, {} models, {} price books, {} calibrations, {} frameworks, {} reliability files, {} rules, {} sources: {} problems\n",
+        "{} chips, {} links, {} systems, {} networks, {} models, {} price books, {} calibrations, {} frameworks, {} reliability files, {} rules, {} sources: {} problems\n",
         catalog.chips.len(),
+        catalog.links.len(),
         catalog.systems.len(),
         catalog.networks.len(),
         data.models.len(),
@@ -67,6 +68,9 @@ fn list(data: &Data) -> String {
     let mut table = plain_table(&["kind", "id", "what it is"]);
     for (id, entry) in &catalog.chips {
         table.add_row(["chip", id, &entry.value.name]);
+    }
+    for (id, entry) in &catalog.links {
+        table.add_row(["link", id, &entry.value.name]);
     }
     for (id, entry) in &catalog.systems {
         table.add_row(["system", id, &entry.value.name]);
@@ -112,6 +116,16 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
             &chip.name,
             chip.note.as_deref(),
             &chip.figures(),
+            sources,
+        ));
+    }
+    if let Some(entry) = catalog.links.get(id) {
+        let link = &entry.value;
+        return Ok(part(
+            data,
+            &link.name,
+            link.note.as_deref(),
+            &link.figures(),
             sources,
         ));
     }
@@ -173,6 +187,7 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     let known = catalog
         .chips
         .keys()
+        .chain(catalog.links.keys())
         .chain(catalog.systems.keys())
         .chain(catalog.networks.keys());
     let known = known
@@ -213,7 +228,7 @@ fn framework(data: &Data, framework: &Framework, sources: bool) -> String {
     text
 }
 
-/// A system with its chip, its network and its prices in all books.
+/// A system with its chip, its links, its network and its prices in all books.
 fn system(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     let catalog = &data.catalog;
     let system = catalog.system(id)?;
@@ -232,6 +247,16 @@ fn system(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
         &chip.figures(),
         sources,
     );
+    if let Some(wiring) = &system.domain.wiring {
+        let link = catalog.link(&wiring.link)?;
+        text += &part(
+            data,
+            &format!("link {}", link.id),
+            link.note.as_deref(),
+            &link.figures(),
+            sources,
+        );
+    }
     let network = catalog.network(&system.scale_out.network)?;
     text += &part(
         data,

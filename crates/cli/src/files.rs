@@ -105,7 +105,7 @@ pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
                 Code::File,
                 format!("no .toml or .json file under {}", folder.display()),
             )
-            .help("a data folder holds chips/, systems/, networks/, models/, prices/ or rules/"));
+            .help("a data folder holds chips/, links/, systems/, networks/, models/, prices/ or rules/"));
         }
     }
     let data = Data::load(&others)?;

@@ -8,6 +8,7 @@ mod catalog;
 mod compare;
 mod diagnostic;
 mod files;
+mod network;
 mod options;
 mod sites;
 mod train;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(options, &arguments.shared),
         Command::Train(options) => train::run(options, &arguments.shared),
         Command::Validate(options) => validate::run(options, &arguments.shared),
+        Command::Network(options) => network::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),
         Command::Schema => files::print(&format!("{:#}\n", chokepoint_engine::scenario_schema()))
             .map(|()| Ending::Done),

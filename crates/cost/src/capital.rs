@@ -22,11 +22,42 @@ pub struct Capital {
     pub spread: f64,
 }
 
-/// Purchase price of `chips` chips: the unit's price by the chip, the network by endpoint and
-/// tiers, storage by the chip. Absent when the price book has no price for the system.
+/// Purchase price of a scale-out network.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NetworkCapital {
+    /// All of it.
+    pub total: Usd,
+    /// The optical modules within it.
+    pub optics: Usd,
+}
+
+/// Purchase price of a network by endpoint and tiers, which covers switches, links and modules of
+/// all its tiers. Absent when the price book has none, or none for what is built: books price
+/// trees without oversubscription.
+#[must_use]
+pub fn network_capital(
+    book: &PriceBook,
+    network: &str,
+    parts: &FabricParts,
+) -> Option<NetworkCapital> {
+    let price = book.networks.get(network).filter(|_| parts.as_priced)?;
+    let per_endpoint = match parts.tiers {
+        0 => Usd::ZERO,
+        1 => price.one_tier_per_endpoint.value,
+        2 => price.two_tier_per_endpoint.value,
+        _ => price.three_tier_per_endpoint.value,
+    };
+    Some(NetworkCapital {
+        total: per_endpoint * parts.endpoints as f64,
+        optics: price.module.value * parts.modules as f64,
+    })
+}
+
+/// Purchase price of `chips` chips: the unit's price by the chip, the network, storage by the
+/// chip. Absent when the price book has no price for the system, or none for a network of the shape
+/// that is built.
 ///
-/// The price of a network by endpoint covers switches, links and modules of all its tiers; `optics`
-/// repeats the modules apart.
+/// `optics` repeats the modules, which are within the network, apart.
 ///
 /// Limits: fractions of the unit that is sold are priced in proportion; a network without prices
 /// costs nothing; no discounts by volume beyond the book's.
@@ -40,21 +71,12 @@ pub fn capital(
     let entry = book.systems.get(&system.id)?;
     let count = chips as f64;
     let systems = entry.price.value * (count / entry.chips.max(1) as f64);
+    let priced = network_capital(book, &system.scale_out.network, parts);
+    if priced.is_none() && !parts.as_priced {
+        return None;
+    }
     let (network, optics) =
-        book.networks
-            .get(&system.scale_out.network)
-            .map_or((Usd::ZERO, Usd::ZERO), |price| {
-                let per_endpoint = match parts.tiers {
-                    0 => Usd::ZERO,
-                    1 => price.one_tier_per_endpoint.value,
-                    2 => price.two_tier_per_endpoint.value,
-                    _ => price.three_tier_per_endpoint.value,
-                };
-                (
-                    per_endpoint * parts.endpoints as f64,
-                    price.module.value * parts.modules as f64,
-                )
-            });
+        priced.map_or((Usd::ZERO, Usd::ZERO), |price| (price.total, price.optics));
     let storage = book.storage_per_chip.value * count;
     Some(Capital {
         systems,

@@ -7,6 +7,6 @@ mod capital;
 mod hourly;
 mod power;
 
-pub use capital::{Capital, capital};
+pub use capital::{Capital, NetworkCapital, capital, network_capital};
 pub use hourly::{HourlyCost, capital_recovery_factor, hourly};
 pub use power::{SystemPower, system_power};

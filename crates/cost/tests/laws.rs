@@ -13,9 +13,9 @@ use std::sync::LazyLock;
 
 use chokepoint_catalog::{Catalog, PriceBook, System};
 use chokepoint_cost::{
-    Capital, HourlyCost, capital, capital_recovery_factor, hourly, system_power,
+    Capital, HourlyCost, capital, capital_recovery_factor, hourly, network_capital, system_power,
 };
-use chokepoint_fabric::{FabricParts, fat_tree};
+use chokepoint_fabric::{FabricParts, scale_out_parts};
 use chokepoint_units::{Power, Usd};
 use proptest::prelude::*;
 use shared::catalog;
@@ -32,7 +32,7 @@ fn book() -> PriceBook {
 
 fn parts(system: &System, chips: u64) -> FabricParts {
     let network = CATALOG.network(&system.scale_out.network).unwrap();
-    fat_tree(network, chips, system.scale_out.bandwidth.value)
+    scale_out_parts(system, network, chips)
 }
 
 fn near(what: &str, value: f64, expected: f64, tolerance: f64) {
@@ -260,13 +260,31 @@ fn optics_are_within_the_network() {
     for (id, entry) in &CATALOG.prices {
         for (name, system) in &CATALOG.systems {
             let system = &system.value;
-            for chips in [256, 2048, 32_768] {
+            for chips in [256, 2048, 32_768].map(|chips| chips.max(2 * system.domain.chips)) {
                 let bought = capital(&entry.value, system, &parts(system, chips), chips).unwrap();
                 let share = bought.optics.get() / bought.network.get();
                 assert!((0.0..=1.0).contains(&share), "{id} {name} {chips}: {share}");
             }
         }
     }
+}
+
+/// Books price trees without oversubscription: the price of another network is unknown, not that
+/// of a tree and not nothing.
+#[test]
+fn other_networks_have_no_price() {
+    let (book, h100) = (book(), system("hgx-h100"));
+    let tree = parts(h100, 2048);
+    let priced = network_capital(&book, "ib-ndr-400g", &tree).unwrap();
+    near("two tiers", priced.total.get(), 2048.0 * 4248.0, 1e-12);
+    near("modules", priced.optics.get(), 4096.0 * 1250.0, 1e-12);
+    assert_eq!(network_capital(&book, "no-such", &tree), None);
+    let other = FabricParts {
+        as_priced: false,
+        ..tree
+    };
+    assert_eq!(network_capital(&book, "ib-ndr-400g", &other), None);
+    assert_eq!(capital(&book, h100, &other, 2048), None);
 }
 
 fn no_network() -> FabricParts {

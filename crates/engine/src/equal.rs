@@ -2,7 +2,7 @@
 
 use chokepoint_catalog::PriceBook;
 use chokepoint_cost::{capital, system_power};
-use chokepoint_fabric::{FabricParts, fat_tree};
+use chokepoint_fabric::{FabricParts, scale_out_parts};
 use chokepoint_units::{Power, Usd};
 
 use crate::resolve::SystemParts;
@@ -13,16 +13,7 @@ pub(crate) const MOST_CHIPS: u64 = 1 << 20;
 
 /// The scale-out network of a number of chips; a cluster that is one domain needs none.
 pub(crate) fn network_parts(parts: &SystemParts, chips: u64) -> FabricParts {
-    let joined = if chips <= parts.system.domain.chips {
-        1
-    } else {
-        chips
-    };
-    fat_tree(
-        &parts.network,
-        joined,
-        parts.system.scale_out.bandwidth.value,
-    )
+    scale_out_parts(&parts.system, &parts.network, chips)
 }
 
 /// Provisioned power of a number of chips.

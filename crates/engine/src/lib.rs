@@ -18,6 +18,7 @@ mod scenario;
 mod schema;
 mod serving;
 mod software;
+mod topology;
 mod training;
 mod validate;
 
@@ -34,6 +35,7 @@ pub use run::{
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
+pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
     Errors, RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
     validate_training,

@@ -20,11 +20,11 @@ pub mod goal;
 mod group;
 mod moe;
 pub mod network;
-mod parts;
 pub mod schedule;
 mod spec;
+pub mod topology;
 
 pub use group::Group;
 pub use moe::Dispatch;
-pub use parts::{FabricParts, fat_tree};
 pub use spec::{Fabric, FabricScale};
+pub use topology::{FabricParts, fat_tree, scale_out_parts};

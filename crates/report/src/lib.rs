@@ -1,6 +1,6 @@
 //! Results for reading and for programs, in English and Chinese: a comparison as terminal table,
-//! JSON, CSV and one self-contained HTML page; a training run and a validated table as the first
-//! three, and the run's pipeline as SVG. Pure: a report is a function of the result and the
+//! JSON, CSV and one self-contained HTML page; a training run, a validated table and a network
+//! as the first three, the run's pipeline and the network also as SVG. Pure: a report is a function of the result and the
 //! language; no files, clock or
 //! printing, and no model mathematics.
 //!
@@ -23,6 +23,7 @@ mod run;
 mod svg;
 mod tables;
 mod terminal;
+mod topology;
 mod validation;
 mod view;
 
@@ -37,4 +38,5 @@ pub use messages::{Language, Messages};
 pub use records::csv;
 pub use run::{run_csv, run_json, run_svg, run_table};
 pub use terminal::table;
+pub use topology::{topology_csv, topology_json, topology_svg, topology_table};
 pub use validation::{Shown, validation_csv, validation_json, validation_table};

@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 50] = [
+    const STATEMENTS: [(&str, &[&str]); 61] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -224,6 +224,17 @@ pub(crate) mod tests {
         ("gradient-bits", &["bits"]),
         ("outer-bits", &["bits"]),
         ("line-left-out", &[]),
+        ("topology-too-many-chips", &["chips", "most"]),
+        ("topology-planes", &["planes", "ports"]),
+        ("topology-radix", &["radix", "used"]),
+        ("topology-too-many-links", &[]),
+        ("topology-domain", &[]),
+        ("topology-links-unknown", &[]),
+        ("topology-hop-assumed", &["name"]),
+        ("topology-shape-unknown", &[]),
+        ("topology-shape-assumed", &["shape"]),
+        ("topology-price-unknown", &[]),
+        ("topology-line-left-out", &[]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.

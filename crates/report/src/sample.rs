@@ -94,6 +94,7 @@ fn bare(system: &str, name: &str, kind: Kind) -> Row {
             links: 4096,
             modules: 8192,
             power: Some(Power::new(71_680.0)),
+            as_priced: true,
         },
         domain_modules: 0,
         export: verdict(Export::Undetermined, Fact::Range(4000.0, f64::INFINITY)),

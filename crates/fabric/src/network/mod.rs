@@ -3,10 +3,18 @@
 //!
 //! Link ids are arithmetic; paths are computed, never stored.
 
+mod degraded;
+mod dragonfly;
+mod mesh;
+mod torus;
 mod tree;
 
 use chokepoint_units::{Bandwidth, Seconds};
 
+pub use degraded::Degraded;
+pub use dragonfly::{Dragonfly, Groups};
+pub use mesh::Mesh;
+pub use torus::{Shape as TorusShape, Torus};
 pub use tree::{Level, Tree};
 
 /// A directed link, or a bundle of parallel links that messages are sprayed over.

@@ -143,8 +143,37 @@ impl Tree {
         (self.levels.len(), left)
     }
 
+    /// Vertices: chips, then the subtrees of each level.
+    #[must_use]
+    pub fn vertices(&self) -> u32 {
+        (0..=self.levels.len())
+            .map(|level| self.subtrees(level))
+            .sum()
+    }
+
+    /// Paths from a chip up to a level, which are the switches of a subtree there.
+    #[must_use]
+    pub fn paths(&self, level: usize) -> u32 {
+        self.paths[level]
+    }
+
+    /// The link of the same cables in the other direction.
+    #[must_use]
+    pub fn back(&self, link: u32) -> u32 {
+        let all = self.links.len() as u32;
+        (link + all / 2) % all
+    }
+
+    /// The level below a link: 0 for those of chips.
+    #[must_use]
+    pub fn level_of(&self, link: u32) -> usize {
+        let up = link % (self.links.len() as u32 / 2);
+        self.first.partition_point(|first| *first <= up) - 1
+    }
+
     /// The link from a subtree of level `at` to the level above, on one of the paths of a chip.
-    fn link_up(&self, at: usize, subtree: u32, path: u32) -> u32 {
+    #[must_use]
+    pub fn link_up(&self, at: usize, subtree: u32, path: u32) -> u32 {
         match self.routing {
             Routing::Spray => self.first[at] + subtree,
             Routing::Single => {
