@@ -7,8 +7,18 @@
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, Seconds};
 
-use crate::curve::{bus_factor, closed_form, nearest};
+use crate::curve::{bus_factor, closed_form};
 use crate::{Fabric, Group};
+
+/// Rate of NCCL's trees between nodes over that of its rings: 24 GB/s a channel on Blackwell beyond
+/// two nodes, where a ring fills a port of 50 GB/s less headers (`tuning.cc`: tree Simple 20 to 36,
+/// times 0.92).
+const TREE_RATE: f64 = 0.44;
+
+/// Message at which half of the handover between stages is due: flags travel with the data up to
+/// some ten KiB (NCCL's LL protocol), so that nothing is handed over. Between 16 and 64 KiB an
+/// all-reduce of two nodes of H100 goes from 94 to 135 us (coll-1957, 1958).
+const FLAGGED: Bytes = Bytes::new(32.0 * 1024.0);
 
 impl Fabric {
     /// Every rank ends with the sum.
@@ -33,6 +43,24 @@ impl Fabric {
     #[must_use]
     pub fn all_to_all(&self, group: Group, size: Bytes) -> Seconds {
         self.collective(CollectiveKind::AllToAll, group, size)
+    }
+
+    /// An all-reduce by the kernel of a serving engine, where it was measured on the chip: each rank
+    /// reads the whole message of every other in one step ([`chokepoint_catalog::OneShot`]). The
+    /// engine falls back on the library where that is faster, as `TensorRT-LLM` does above some MiB;
+    /// across domains it always does.
+    #[must_use]
+    pub fn all_reduce_one_shot(&self, group: Group, size: Bytes) -> Seconds {
+        let library = self.all_reduce(group, size);
+        let (inside, domains) = group.split(self.domain);
+        match self.one_shot {
+            Some(kernel) if domains <= 1 && inside > 1 && size > Bytes::ZERO => {
+                let peers = (inside - 1) as f64;
+                let read = size * peers / (self.domain_bandwidth * kernel.share);
+                library.min(kernel.launch + kernel.peer * (peers - 1.0) + read)
+            }
+            _ => library,
+        }
     }
 
     /// One step of a chain or ring of ranks: each sends to its neighbour at once, and the slowest
@@ -82,15 +110,11 @@ impl Fabric {
         if domains <= 1 {
             return self.inside(kind, size, inside);
         }
-        let shard = size / inside as f64;
+        let shard = size / self.rails(inside);
         match kind {
-            CollectiveKind::AllReduce => {
-                let whole = self.inside(kind, size, inside);
-                let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
-                    + self.inside(CollectiveKind::AllGather, size, inside);
-                self.staged(whole.min(halves), self.outside(kind, shard, domains))
-            }
+            CollectiveKind::AllReduce => self.all_reduce_across(size, inside, domains),
             CollectiveKind::AllGather | CollectiveKind::ReduceScatter => self.staged(
+                size,
                 self.inside(kind, size, inside),
                 self.outside(kind, shard, domains),
             ),
@@ -103,14 +127,45 @@ impl Fabric {
         }
     }
 
+    /// An all-reduce over several domains: reduced inside, summed between the domains on all rails,
+    /// spread inside; the sum by trees for small messages and by rings for large ones.
+    ///
+    /// A ring passes all ranks, so that its first segment comes round after 2 (n - 1) hops: 38 of
+    /// the network and 2,840 of the links on 20 racks of GB200, 3.7 of the 4.6 to 5.4 ms by which
+    /// measured times exceed size over bandwidth there (coll-1937 to 1942).
+    fn all_reduce_across(&self, size: Bytes, inside: u64, domains: u64) -> Seconds {
+        let kind = CollectiveKind::AllReduce;
+        let whole = self.inside(kind, size, inside);
+        let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
+            + self.inside(CollectiveKind::AllGather, size, inside);
+        let within = whole.min(halves);
+        let wires = size * bus_factor(kind, domains) / self.out_bandwidth / self.rails(inside);
+        let levels = 2.0 * libm::ceil(libm::log2(domains as f64));
+        let tree = self.staged(size, within, self.out_latency * levels + wires / TREE_RATE);
+        let (crossings, hops) = (2 * (domains - 1), 2 * (inside * domains - domains));
+        let round = self.out_latency * crossings as f64
+            + self.curves.hop() * (self.link.latency * hops as f64);
+        tree.min(self.staged(size, within, wires) + round)
+    }
+
+    /// Ranks of a domain whose ports one collective uses.
+    fn rails(&self, inside: u64) -> f64 {
+        (inside as f64).min(self.rails)
+    }
+
     /// Two stages in a pipeline of segments: with p segments the longer stage runs through and
     /// the shorter adds one segment and p handovers, long + short/p + p h; the best p = sqrt(short
-    /// / h) gives long + 2 sqrt(short h). Small messages go through whole: long + short. (Segmented
-    /// pipelines: Rabenseifner 2004; van de Geijn et al.)
-    fn staged(&self, inside: Seconds, outside: Seconds) -> Seconds {
+    /// / h) gives long + 2 sqrt(short h). Small messages go through whole: long + short + h, and the
+    /// smallest without a handover. (Segmented pipelines: Rabenseifner 2004; van de Geijn et al.)
+    fn staged(&self, size: Bytes, inside: Seconds, outside: Seconds) -> Seconds {
         let (long, short) = (inside.max(outside), inside.min(outside));
-        let rest = Seconds::new(2.0 * libm::sqrt(short.get() * self.handover.get()));
-        long + short.min(rest)
+        if short <= Seconds::ZERO {
+            return long;
+        }
+        let handover = self.handover * (size / (size + FLAGGED));
+        let whole = short + handover;
+        let rest = Seconds::new(2.0 * libm::sqrt(short.get() * handover.get()));
+        long + if short > handover { rest.min(whole) } else { whole }
     }
 
     /// Inside one domain.
@@ -118,27 +173,23 @@ impl Fabric {
         if ranks <= 1 {
             return Seconds::ZERO;
         }
-        match nearest(&self.curves, kind, ranks) {
-            Some(curve) => curve.seconds(size, ranks, self.link),
-            None => closed_form(
-                kind,
-                size,
-                ranks,
-                self.inside_bandwidth(ranks),
-                self.domain_latency,
-            ),
-        }
+        self.curves
+            .time(kind, size, ranks, self.link)
+            .unwrap_or_else(|| {
+                closed_form(
+                    kind,
+                    size,
+                    ranks,
+                    self.inside_bandwidth(ranks),
+                    self.domain_latency,
+                )
+            })
     }
 
-    /// Between domains, one rank of each, over the scale-out network: bandwidth of a ring, latency
-    /// of a double tree (NCCL chooses by size; the faster bound of both is taken).
+    /// An all-gather or reduce-scatter between domains, one rank of each, over the scale-out
+    /// network: bandwidth of a ring, latency of a tree (NCCL's PAT; its rings take n - 1 hops).
     fn outside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
         let levels = libm::ceil(libm::log2(ranks as f64));
-        let rounds = if kind == CollectiveKind::AllReduce {
-            2.0 * levels
-        } else {
-            levels
-        };
-        self.out_latency * rounds + size * bus_factor(kind, ranks) / self.out_bandwidth
+        self.out_latency * levels + size * bus_factor(kind, ranks) / self.out_bandwidth
     }
 }

@@ -13,6 +13,7 @@
 //! switches of the scale-out network. `tests/measured.rs` prints the errors against published
 //! measurements.
 
+mod carry;
 mod collective;
 mod curve;
 mod group;
