@@ -169,7 +169,12 @@ impl System {
                 .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
         );
         rows.push(self.scale_out.bandwidth.row("scale_out.bandwidth"));
-        rows.extend(self.scale_out.rails.iter().map(|f| f.row("scale_out.rails")));
+        rows.extend(
+            self.scale_out
+                .rails
+                .iter()
+                .map(|f| f.row("scale_out.rails")),
+        );
         let powers = [
             ("power.host", &self.power.host),
             ("power.node_rated", &self.power.node_rated),

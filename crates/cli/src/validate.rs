@@ -28,7 +28,9 @@ pub fn run(options: &Validate, shared: &Shared) -> Result<Ending, Diagnostic> {
         let found = training(path, shared)?;
         match options.format {
             Format::Table => validation_table(&found, shown, language),
-            Format::Json => validation_json(&found).map_err(|error| files::unwritten(&error))? + "\n",
+            Format::Json => {
+                validation_json(&found).map_err(|error| files::unwritten(&error))? + "\n"
+            }
             Format::Csv => validation_csv(&found).map_err(|error| files::unwritten(&error))?,
         }
     } else if let Some(path) = &tables.network {

@@ -46,7 +46,7 @@ impl Curves {
             .collect();
         let (launch, hop) = launch_and_hop(&curves, node);
         Self {
-            own_share: own_share(&curves),
+            own_share: own_share(&curves, node),
             node,
             launch,
             hop,
@@ -57,6 +57,11 @@ impl Curves {
     /// Whether there is none.
     pub(crate) const fn is_empty(&self) -> bool {
         self.curves.is_empty()
+    }
+
+    /// Whether some collective was measured on a number of ranks.
+    pub(crate) fn has_ranks(&self, ranks: u64) -> bool {
+        self.curves.iter().any(|curve| curve.ranks == ranks)
     }
 
     /// Whether an expert dispatch was measured.
@@ -112,7 +117,11 @@ impl Curves {
 
     fn rank_counts(&self, wanted: impl Fn(&Curve) -> bool, ranks: u64) -> Vec<u64> {
         let (below, above) = self.neighbours(wanted, ranks);
-        let mut counts: Vec<u64> = below.into_iter().chain(above).map(|curve| curve.ranks).collect();
+        let mut counts: Vec<u64> = below
+            .into_iter()
+            .chain(above)
+            .map(|curve| curve.ranks)
+            .collect();
         counts.dedup();
         counts
     }
@@ -125,8 +134,12 @@ impl Curves {
     ) -> (Option<&Curve>, Option<&Curve>) {
         let found = || self.curves.iter().filter(|curve| wanted(curve));
         (
-            found().filter(|curve| curve.ranks <= ranks).max_by_key(|curve| curve.ranks),
-            found().filter(|curve| curve.ranks >= ranks).min_by_key(|curve| curve.ranks),
+            found()
+                .filter(|curve| curve.ranks <= ranks)
+                .max_by_key(|curve| curve.ranks),
+            found()
+                .filter(|curve| curve.ranks >= ranks)
+                .min_by_key(|curve| curve.ranks),
         )
     }
 
@@ -168,9 +181,7 @@ impl Curves {
 const fn passes(kind: CollectiveKind) -> f64 {
     match kind {
         CollectiveKind::AllReduce => 2.0,
-        CollectiveKind::AllGather
-        | CollectiveKind::ReduceScatter
-        | CollectiveKind::AllToAll => 1.0,
+        CollectiveKind::AllGather | CollectiveKind::ReduceScatter | CollectiveKind::AllToAll => 1.0,
     }
 }
 
@@ -200,20 +211,33 @@ fn launch_and_hop(curves: &[Curve], node: u64) -> (f64, f64) {
     let count = points.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|(steps, _)| (steps - x) * (steps - x)).sum();
-    let along: f64 = points.iter().map(|(steps, time)| (steps - x) * (time - y)).sum();
-    let hop = if spread > 0.0 { (along / spread).max(0.0) } else { 0.0 };
+    let spread: f64 = points
+        .iter()
+        .map(|(steps, _)| (steps - x) * (steps - x))
+        .sum();
+    let along: f64 = points
+        .iter()
+        .map(|(steps, time)| (steps - x) * (time - y))
+        .sum();
+    let hop = if spread > 0.0 {
+        (along / spread).max(0.0)
+    } else {
+        0.0
+    };
     ((y - hop * x).max(0.0), hop)
 }
 
 /// The own share: median over pairs of rank counts of one kind of what makes the transfers of the
-/// largest common size agree, between 0 and 1.
-fn own_share(curves: &[Curve]) -> f64 {
+/// largest common size agree, between 0 and 1. Pairs in one node alone tell: across the nodes of a
+/// domain the algorithm is another.
+fn own_share(curves: &[Curve], node: u64) -> f64 {
     let mut shares: Vec<f64> = Vec::new();
-    for few in curves.iter().filter(|curve| !curve.dispatch) {
-        let many = curves.iter().filter(|many| {
-            many.kind == few.kind && !many.dispatch && many.ranks > few.ranks
-        });
+    let inside = |curve: &&Curve| !curve.dispatch && curve.ranks <= node;
+    for few in curves.iter().filter(inside) {
+        let many = curves
+            .iter()
+            .filter(inside)
+            .filter(|many| many.kind == few.kind && many.ranks > few.ranks);
         shares.extend(many.filter_map(|many| share_of_pair(few, many)));
     }
     shares.sort_by(f64::total_cmp);

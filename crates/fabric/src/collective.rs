@@ -89,13 +89,20 @@ impl Fabric {
         self.out_latency + size / self.out_bandwidth
     }
 
-    /// Relative half-width (80%) of the time of communication among a group: inside a domain the
-    /// spread of the curves over NCCL versions and their interpolation (two-line fits miss by 3 to
-    /// 10%), across domains that of formulas not measured on the system itself.
+    /// Relative half-width (80%) of the time of communication among a group: on a rank count that
+    /// was measured the spread of the curves over NCCL versions and their interpolation (two-line
+    /// fits miss by 3 to 10%), on another that of carrying them, across domains and in closed form
+    /// that of formulas not measured on the system itself (`chokepoint validate --network`).
     #[must_use]
     pub fn spread(&self, group: Group) -> f64 {
-        let (_, domains) = group.split(self.domain);
-        if domains <= 1 { 0.12 } else { 0.30 }
+        let (inside, domains) = group.split(self.domain);
+        if domains > 1 || !self.has_curves() {
+            0.30
+        } else if self.curves.has_ranks(inside) {
+            0.12
+        } else {
+            0.18
+        }
     }
 
     /// One domain: its curve or closed form. Several: a stage inside the domains and one between
@@ -162,10 +169,13 @@ impl Fabric {
         if short <= Seconds::ZERO {
             return long;
         }
-        let handover = self.handover * (size / (size + FLAGGED));
-        let whole = short + handover;
-        let rest = Seconds::new(2.0 * libm::sqrt(short.get() * handover.get()));
-        long + if short > handover { rest.min(whole) } else { whole }
+        let whole = short + self.handover * (size / (size + FLAGGED));
+        let rest = Seconds::new(2.0 * libm::sqrt(short.get() * self.handover.get()));
+        long + if short > self.handover {
+            rest.min(whole)
+        } else {
+            whole
+        }
     }
 
     /// Inside one domain.

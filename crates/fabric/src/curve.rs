@@ -60,20 +60,35 @@ impl Curve {
         }
     }
 
+    /// Seconds of a byte between the two largest points; of the largest alone where its time is not
+    /// above the other.
+    fn slope(&self) -> f64 {
+        let at = |(size, time): (f64, f64)| (libm::exp(size), libm::exp(time));
+        match self.points[..] {
+            [.., before, last] if last.1 > before.1 => {
+                let (before, last) = (at(before), at(last));
+                (last.1 - before.1) / (last.0 - before.0)
+            }
+            [.., last] => at(last).1 / at(last).0,
+            [] => 0.0,
+        }
+    }
+
     /// Size of the largest point.
     pub(crate) fn largest(&self) -> f64 {
         self.points.last().map_or(0.0, |point| libm::exp(point.0))
     }
 
-    /// Seconds of a size: piecewise linear in logarithms; constant bandwidth above the largest
-    /// size; below the smallest, linear in the size from the smallest time.
+    /// Seconds of a size: piecewise linear in logarithms; above the largest size linear at the slope
+    /// of the last two points, since what they share is no transfer; below the smallest, linear in
+    /// the size from the smallest time.
     pub(crate) fn seconds(&self, size: f64) -> f64 {
         let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
             return self.latency;
         };
         let x = libm::log(size.max(1.0));
         if x >= last.0 {
-            return libm::exp(last.1 + (x - last.0));
+            return libm::exp(last.1) + self.slope() * (size - libm::exp(last.0));
         }
         if x <= first.0 {
             let share = size / libm::exp(first.0);

@@ -17,7 +17,8 @@ use chokepoint_diag::Diagnostic;
 use chokepoint_units::NumberFormat;
 
 pub use network::{
-    NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, validate_network,
+    NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation,
+    validate_network,
 };
 pub use summary::{Errors, SummaryRow, group_summary};
 pub use table::TrainingTable;

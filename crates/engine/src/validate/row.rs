@@ -166,7 +166,13 @@ fn read_heading(
 ) -> Result<Heading, Diagnostic> {
     let found: Heading = heading
         .iter()
-        .map(|name| columns.known.iter().find(|(known, _)| *known == name).copied())
+        .map(|name| {
+            columns
+                .known
+                .iter()
+                .find(|(known, _)| *known == name)
+                .copied()
+        })
         .collect();
     for needed in columns.needed {
         if !found.iter().flatten().any(|(name, _)| name == needed) {

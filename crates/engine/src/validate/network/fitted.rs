@@ -4,7 +4,10 @@ use chokepoint_catalog::Catalog;
 
 /// Whether a constant was fitted on a row.
 pub(super) fn is_fitted(catalog: &Catalog, row_id: &str) -> bool {
-    let networks = catalog.networks.values().map(|entry| &entry.value.fitted_on);
+    let networks = catalog
+        .networks
+        .values()
+        .map(|entry| &entry.value.fitted_on);
     let systems = catalog.systems.values().map(|entry| &entry.value.fitted_on);
     let chips = catalog.calibrations.values();
     let kernels = chips.filter_map(|entry| Some(&entry.value.one_shot.as_ref()?.fitted_on));
@@ -27,7 +30,11 @@ mod tests {
 
     #[test]
     fn a_range_holds_its_ends() {
-        for (id, inside) in [("coll-1962", false), ("coll-1963", true), ("coll-1967", true)] {
+        for (id, inside) in [
+            ("coll-1962", false),
+            ("coll-1963", true),
+            ("coll-1967", true),
+        ] {
             assert_eq!(holds("coll-1963 to coll-1967", id), inside);
         }
         assert!(holds("coll-7", "coll-7") && !holds("coll-7", "coll-77"));

@@ -225,7 +225,7 @@ fn time(fabric: &Fabric, place: &Place, operation: &Operation) -> Seconds {
         }
         Operation::OneShot(size) => fabric.all_reduce_one_shot(group, size),
         Operation::Experts(dispatch) => fabric.dispatch(group, dispatch),
-        Operation::FewTokens(dispatch) => fabric.dispatch_low_latency(group, dispatch),
+        Operation::FewTokens(dispatch) => fabric.dispatch_direct(group, dispatch),
     }
 }
 
@@ -237,6 +237,7 @@ fn curves(fabric: &Fabric, place: &Place, operation: &Operation) -> Vec<u64> {
         Operation::Collective(kind, _) => fabric.curve_ranks(*kind, inside),
         Operation::Ring(_) => fabric.curve_ranks(Kind::AllGather, inside),
         Operation::OneShot(_) => fabric.curve_ranks(Kind::AllReduce, inside),
-        Operation::Experts(_) | Operation::FewTokens(_) => fabric.dispatch_curve_ranks(inside),
+        Operation::Experts(_) => fabric.dispatch_curve_ranks(inside),
+        Operation::FewTokens(_) => fabric.curve_ranks(Kind::AllToAll, inside),
     }
 }

@@ -27,9 +27,11 @@ pub(super) fn operation(row: &Row, assumed: &mut Assumed) -> Result<Operation, S
     let collective = row.text("collective").ok_or("collective is not given")?;
     let library = row.text_or_blank("library");
     if row.text_or_blank("algorithm").starts_with("pplx") {
-        return Err("pplx kernels: their time falls with more ranks, so that the kernel binds, not \
+        return Err(
+            "pplx kernels: their time falls with more ranks, so that the kernel binds, not \
                     the network"
-            .to_owned());
+                .to_owned(),
+        );
     }
     match collective {
         "moe_dispatch" | "moe_combine" => experts(row, collective == "moe_combine", assumed),
@@ -37,9 +39,7 @@ pub(super) fn operation(row: &Row, assumed: &mut Assumed) -> Result<Operation, S
         "moe_combine_low_precision" => {
             Err("the bytes that a low-precision combine sends are not stated".to_owned())
         }
-        "alltoall(128 tok)" => {
-            Err("the padding of the exchanged buffers is not stated".to_owned())
-        }
+        "alltoall(128 tok)" => Err("the padding of the exchanged buffers is not stated".to_owned()),
         "alltoall(p2p writes)" => {
             Err("the rate of a stream of messages, not the time of an operation".to_owned())
         }
@@ -130,9 +130,9 @@ fn groups(row: &Row, assumed: &mut Assumed) -> Option<(u64, u64)> {
 /// else FP8 with its scales to the experts and BF16 back.
 fn token_bytes(row: &Row, combine: bool, sent: (f64, f64), assumed: &mut Assumed) -> Bytes {
     let (copies, hidden) = sent;
-    let payload = row.number("message_bytes").filter(|_| {
-        row.text_or_blank("message_meaning").contains("payload") && copies > 0.0
-    });
+    let payload = row
+        .number("message_bytes")
+        .filter(|_| row.text_or_blank("message_meaning").contains("payload") && copies > 0.0);
     if let Some(payload) = payload {
         return Bytes::new(payload / copies);
     }

@@ -35,11 +35,12 @@ impl Place {
             },
         );
         let span = span(&parts.system, row, ranks);
+        let group = group(&parts.system, row, ranks, assumed);
         Ok(Self {
             parts,
             network,
             ranks,
-            group: Group::adjacent(ranks),
+            group,
             span,
         })
     }
@@ -114,12 +115,29 @@ fn system_of<'a>(catalog: &'a Catalog, label: &str) -> Option<&'a str> {
 /// The network that the row names by one of its labels, where ranks are on several nodes.
 fn network_of<'a>(catalog: &'a Catalog, row: &Row) -> Option<&'a Network> {
     row.count("nodes").filter(|nodes| *nodes > 1)?;
-    let text = format!("{} {}", row.text_or_blank("system"), row.text_or_blank("fabric"));
+    let text = format!(
+        "{} {}",
+        row.text_or_blank("system"),
+        row.text_or_blank("fabric")
+    );
     let networks = catalog.networks.values().map(|entry| &entry.value);
     networks.into_iter().find(|network| {
         let labels = &network.labels;
         labels.iter().any(|label| text.contains(label.as_str()))
     })
+}
+
+/// Ranks as neighbours; the first release of `DeepEP`, which pplx-kernels quote, sent all copies over
+/// the network, those within a node too, as if each rank were alone in its domain.
+fn group(system: &System, row: &Row, ranks: u64, assumed: &mut Assumed) -> Group {
+    if row.text_or_blank("algorithm").contains("as quoted there") {
+        assumed.note("the first release: all copies over the network");
+        return Group {
+            size: ranks,
+            stride: system.domain.chips,
+        };
+    }
+    Group::adjacent(ranks)
 }
 
 /// What the ranks span.

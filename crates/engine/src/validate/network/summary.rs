@@ -38,16 +38,18 @@ pub struct NetworkSummary {
 pub(super) fn summaries(rows: &[NetworkRow]) -> Vec<NetworkSummary> {
     let all: Vec<&NetworkRow> = rows.iter().collect();
     let mut found = vec![summary("all".to_owned(), &all)];
-    let keys: [(&str, fn(&NetworkRow) -> &str); 4] = [
-        ("span", |row| row.span),
-        ("collective", |row| &row.collective),
-        ("library", |row| &row.library),
-        ("system", |row| &row.system),
-    ];
-    for (key, value) in keys {
+    for key in ["span", "collective", "library", "system"] {
         let mut groups: BTreeMap<&str, Vec<&NetworkRow>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| !value(row).is_empty()) {
-            groups.entry(value(row)).or_default().push(row);
+        for row in rows {
+            let value = match key {
+                "span" => row.span,
+                "collective" => &row.collective,
+                "library" => &row.library,
+                _ => &row.system,
+            };
+            if !value.is_empty() {
+                groups.entry(value).or_default().push(row);
+            }
         }
         for (value, rows) in groups {
             found.push(summary(format!("{key}={value}"), &rows));
@@ -72,7 +74,10 @@ fn summary(group: String, rows: &[&NetworkRow]) -> NetworkSummary {
     };
     let ratios: Vec<f64> = scored.iter().map(|found| found.relative_error()).collect();
     let inside = scored.iter().filter(|found| found.covers()).count();
-    let based = scored.iter().filter(|found| found.baseline.is_some()).count();
+    let based = scored
+        .iter()
+        .filter(|found| found.baseline.is_some())
+        .count();
     let baseline = of(&|found| found.baseline.map(|_| found.predicted))
         .zip(of(&|found| found.baseline))
         .map(|(ours, theirs)| (based, ours, theirs));

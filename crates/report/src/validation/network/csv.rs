@@ -46,7 +46,8 @@ pub fn network_csv(validation: &NetworkValidation) -> Result<String, Error> {
             row.skipped.clone().unwrap_or_default(),
             row.system.clone(),
             row.span.to_owned(),
-            row.ranks.map_or_else(String::new, |ranks| ranks.to_string()),
+            row.ranks
+                .map_or_else(String::new, |ranks| ranks.to_string()),
             row.collective.clone(),
             row.algorithm.clone(),
             row.library.clone(),

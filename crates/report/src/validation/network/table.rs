@@ -1,8 +1,6 @@
 //! A validated table of collectives as text: a line for each row, then the errors by group.
 
-use chokepoint_engine::{
-    Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkValidation,
-};
+use chokepoint_engine::{Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkValidation};
 
 use super::curves;
 use crate::grid::{Column, Grid};
@@ -80,7 +78,8 @@ fn cells(words: &Words, row: &NetworkRow) -> Vec<String> {
         row.ranks.map_or_else(String::new, count),
         shortened(&row.collective, 14),
         shortened(&row.library, 24),
-        row.size_bytes.map_or_else(String::new, |size| count(size as u64)),
+        row.size_bytes
+            .map_or_else(String::new, |size| count(size as u64)),
     ];
     let Some(found) = &row.prediction else {
         let reason = row.skipped.as_deref().unwrap_or_default();
@@ -115,7 +114,11 @@ fn predicted(words: &Words, found: &NetworkPrediction) -> [String; 8] {
 }
 
 fn signed(percent: f64) -> String {
-    format!("{}{}", if percent > 0.0 { "+" } else { "" }, fixed(percent, 1))
+    format!(
+        "{}{}",
+        if percent > 0.0 { "+" } else { "" },
+        fixed(percent, 1)
+    )
 }
 
 fn groups(words: &Words, summary: &[NetworkSummary]) -> Grid {
