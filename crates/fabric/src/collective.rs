@@ -15,9 +15,10 @@ use crate::{Fabric, Group};
 /// times 0.92).
 const TREE_RATE: f64 = 0.44;
 
-/// Message at which half of the handover between stages is due: flags travel with the data up to
-/// some ten KiB (NCCL's LL protocol), so that nothing is handed over. Between 16 and 64 KiB an
-/// all-reduce of two nodes of H100 goes from 94 to 135 us (coll-1957, 1958).
+/// Message at which half of the second latency of a message is due: flags travel with the data up to
+/// some ten KiB (NCCL's LL protocol); larger ones first ask for room. All-reduce of two nodes over
+/// EFA takes 69 us up to 1 KiB and 123 to 135 us from 64 KiB to 1 MiB, two latencies of 26.8 us more
+/// (coll-1955 to 1960).
 const FLAGGED: Bytes = Bytes::new(32.0 * 1024.0);
 
 impl Fabric {
@@ -121,7 +122,6 @@ impl Fabric {
         match kind {
             CollectiveKind::AllReduce => self.all_reduce_across(size, inside, domains),
             CollectiveKind::AllGather | CollectiveKind::ReduceScatter => self.staged(
-                size,
                 self.inside(kind, size, inside),
                 self.outside(kind, shard, domains),
             ),
@@ -148,11 +148,11 @@ impl Fabric {
         let within = whole.min(halves);
         let wires = size * bus_factor(kind, domains) / self.out_bandwidth / self.rails(inside);
         let levels = 2.0 * libm::ceil(libm::log2(domains as f64));
-        let tree = self.staged(size, within, self.out_latency * levels + wires / TREE_RATE);
+        let tree = self.staged(within, self.crossings(levels, size) + wires / TREE_RATE);
         let (crossings, hops) = (2 * (domains - 1), 2 * (inside * domains - domains));
-        let round = self.out_latency * crossings as f64
+        let round = self.crossings(crossings as f64, size)
             + self.curves.hop() * (self.link.latency * hops as f64);
-        tree.min(self.staged(size, within, wires) + round)
+        tree.min(self.staged(within, wires) + round)
     }
 
     /// Ranks of a domain whose ports one collective uses.
@@ -160,22 +160,20 @@ impl Fabric {
         (inside as f64).min(self.rails)
     }
 
+    /// Time of some messages across the scale-out network one after the other, without their bytes:
+    /// a latency each, and a second one for those that ask for room ([`FLAGGED`]).
+    fn crossings(&self, count: f64, size: Bytes) -> Seconds {
+        self.out_latency * (count * (1.0 + size / (size + FLAGGED)))
+    }
+
     /// Two stages in a pipeline of segments: with p segments the longer stage runs through and
     /// the shorter adds one segment and p handovers, long + short/p + p h; the best p = sqrt(short
-    /// / h) gives long + 2 sqrt(short h). Small messages go through whole: long + short + h, and the
-    /// smallest without a handover. (Segmented pipelines: Rabenseifner 2004; van de Geijn et al.)
-    fn staged(&self, size: Bytes, inside: Seconds, outside: Seconds) -> Seconds {
+    /// / h) gives long + 2 sqrt(short h). Small messages go through whole: long + short. (Segmented
+    /// pipelines: Rabenseifner 2004; van de Geijn et al.)
+    fn staged(&self, inside: Seconds, outside: Seconds) -> Seconds {
         let (long, short) = (inside.max(outside), inside.min(outside));
-        if short <= Seconds::ZERO {
-            return long;
-        }
-        let whole = short + self.handover * (size / (size + FLAGGED));
         let rest = Seconds::new(2.0 * libm::sqrt(short.get() * self.handover.get()));
-        long + if short > self.handover {
-            rest.min(whole)
-        } else {
-            whole
-        }
+        long + short.min(rest)
     }
 
     /// Inside one domain.
@@ -200,6 +198,6 @@ impl Fabric {
     /// network: bandwidth of a ring, latency of a tree (NCCL's PAT; its rings take n - 1 hops).
     fn outside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
         let levels = libm::ceil(libm::log2(ranks as f64));
-        self.out_latency * levels + size * bus_factor(kind, ranks) / self.out_bandwidth
+        self.crossings(levels, size) + size * bus_factor(kind, ranks) / self.out_bandwidth
     }
 }
