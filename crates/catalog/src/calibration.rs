@@ -38,6 +38,9 @@ pub struct Calibration {
     pub sustained: BTreeMap<NumberFormat, Figure<f64>>,
     /// Power by kind of work.
     pub power: PowerCurve,
+    /// The all-reduce kernel of serving engines, where it was measured.
+    #[serde(default)]
+    pub one_shot: Option<OneShot>,
     /// Collectives inside the scale-up domain.
     #[serde(default)]
     pub collective: Vec<CollectiveCurve>,
@@ -125,6 +128,24 @@ pub struct PowerCurve {
     pub source: String,
 }
 
+/// An all-reduce in one step, each rank reading the whole message of every other:
+/// t = launch + peer x (n - 2) + (n - 1) x size / (link bandwidth x `share`).
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OneShot {
+    /// Time of a smallest message between two ranks.
+    pub launch: Seconds,
+    /// Time of each further peer.
+    pub peer: Seconds,
+    /// Share of the link bandwidth reached.
+    pub share: f64,
+    /// Source id.
+    pub source: String,
+    /// Rows of `collective_measurements.csv` that it was fitted on, as "coll-7" or "coll-7 to
+    /// coll-9".
+    pub fitted_on: Vec<String>,
+}
+
 /// Kinds of collectives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -147,10 +168,10 @@ pub struct CollectiveCurve {
     pub kind: CollectiveKind,
     /// Ranks it was measured on.
     pub ranks: u64,
-    /// True when it was measured as expert dispatch: its size counts every copy of a token, its
-    /// time only the copies that are sent.
+    /// Experts of a token when it was measured as expert dispatch: its size counts every copy of a
+    /// token, its time only the copies that are sent.
     #[serde(default)]
-    pub dispatch: bool,
+    pub top_k: Option<u64>,
     /// Smallest time.
     pub latency: Seconds,
     /// Source id.

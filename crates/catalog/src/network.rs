@@ -15,9 +15,16 @@ pub struct Network {
     pub id: String,
     /// Name.
     pub name: String,
+    /// Words by which published measurements name it.
+    #[serde(default)]
+    pub labels: Vec<String>,
     /// What a reader must know.
     #[serde(default)]
     pub note: Option<String>,
+    /// Rows of `collective_measurements.csv` that its figures were fitted on, as "coll-7" or
+    /// "coll-7 to coll-9".
+    #[serde(default)]
+    pub fitted_on: Vec<String>,
     /// One port and its media.
     pub link: Link,
     /// One switch box.

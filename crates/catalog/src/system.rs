@@ -28,6 +28,10 @@ pub struct System {
     /// What a reader must know.
     #[serde(default)]
     pub note: Option<String>,
+    /// Rows of `collective_measurements.csv` that its figures were fitted on, as "coll-7" or
+    /// "coll-7 to coll-9".
+    #[serde(default)]
+    pub fitted_on: Vec<String>,
     /// The server or tray.
     pub node: Node,
     /// The scale-up domain.
@@ -85,6 +89,13 @@ pub struct Domain {
     /// Time of a smallest message between two chips, software included.
     #[serde(default)]
     pub latency: Option<Figure<Seconds>>,
+    /// What kernels for few tokens take beyond the link before an expert's rank has them all, over
+    /// two ranks, where it was measured.
+    #[serde(default)]
+    pub expert_start: Option<Figure<Seconds>>,
+    /// The same for each doubling of the ranks.
+    #[serde(default)]
+    pub expert_level: Option<Figure<Seconds>>,
     /// Switches add and multicast (NVLink SHARP).
     #[serde(default)]
     pub in_switch_reduction: bool,
@@ -113,6 +124,9 @@ pub struct ScaleOut {
     /// Its cabling; a fat tree without oversubscription where it is not described.
     #[serde(default)]
     pub wiring: Option<ScaleOutWiring>,
+    /// Chips of a domain whose ports one collective uses at once, where fewer than all do.
+    #[serde(default)]
+    pub rails: Option<Figure<f64>>,
 }
 
 /// Power beyond the chips.
@@ -141,7 +155,16 @@ impl System {
     #[must_use]
     pub fn figures(&self) -> Vec<FigureRow> {
         let mut rows = vec![self.domain.bandwidth.row("domain.bandwidth")];
-        rows.extend(self.domain.latency.iter().map(|f| f.row("domain.latency")));
+        let times = [
+            ("domain.latency", &self.domain.latency),
+            ("domain.expert_start", &self.domain.expert_start),
+            ("domain.expert_level", &self.domain.expert_level),
+        ];
+        rows.extend(
+            times
+                .into_iter()
+                .filter_map(|(name, f)| f.as_ref().map(|f| f.row(name))),
+        );
         let counts = [
             ("domain.switch_chips", &self.domain.switch_chips),
             ("domain.copper_cables", &self.domain.copper_cables),
@@ -157,6 +180,12 @@ impl System {
         rows.push(self.scale_out.bandwidth.row("scale_out.bandwidth"));
         let wiring = self.scale_out.wiring.iter();
         rows.extend(wiring.flat_map(ScaleOutWiring::figures));
+        rows.extend(
+            self.scale_out
+                .rails
+                .iter()
+                .map(|f| f.row("scale_out.rails")),
+        );
         let powers = [
             ("power.host", &self.power.host),
             ("power.node_rated", &self.power.node_rated),

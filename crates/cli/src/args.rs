@@ -175,6 +175,10 @@ pub struct Tables {
     /// Published training runs, in the columns of `validation_training.csv`.
     #[arg(long, value_name = "FILE")]
     pub training: Option<PathBuf>,
+    /// Published collectives and expert dispatches, in the columns of
+    /// `collective_measurements.csv`.
+    #[arg(long, value_name = "FILE")]
+    pub network: Option<PathBuf>,
 }
 
 /// Options of `network`.

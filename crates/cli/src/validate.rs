@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
-use chokepoint_engine::{TrainingTable, Validation};
-use chokepoint_report::{Language, Shown, validation_csv, validation_json, validation_table};
+use chokepoint_engine::{NetworkTable, NetworkValidation, TrainingTable, Validation};
+use chokepoint_report::{
+    Language, Shown, network_csv, network_json, network_table, validation_csv, validation_json,
+    validation_table,
+};
 use rayon::prelude::*;
 
 use crate::args::{Format, Shared, Validate};
@@ -15,26 +18,44 @@ use crate::{Ending, files};
 /// # Errors
 /// What is wrong with the table, or a file that cannot be written.
 pub fn run(options: &Validate, shared: &Shared) -> Result<Ending, Diagnostic> {
-    let Some(path) = &options.tables.training else {
-        return Err(Diagnostic::new(Code::Usage, "no table is given").help("write --training FILE"));
+    let (tables, language) = (&options.tables, Language::from(shared.lang));
+    let shown = if options.summary_only {
+        Shown::Summary
+    } else {
+        Shown::All
     };
-    let validation = training(path, shared)?;
-    let text = match options.format {
-        Format::Table => {
-            let shown = if options.summary_only {
-                Shown::Summary
-            } else {
-                Shown::All
-            };
-            validation_table(&validation, shown, Language::from(shared.lang))
+    let text = if let Some(path) = &tables.training {
+        let found = training(path, shared)?;
+        match options.format {
+            Format::Table => validation_table(&found, shown, language),
+            Format::Json => {
+                validation_json(&found).map_err(|error| files::unwritten(&error))? + "\n"
+            }
+            Format::Csv => validation_csv(&found).map_err(|error| files::unwritten(&error))?,
         }
-        Format::Json => {
-            validation_json(&validation).map_err(|error| files::unwritten(&error))? + "\n"
+    } else if let Some(path) = &tables.network {
+        let found = network(path, shared)?;
+        match options.format {
+            Format::Table => network_table(&found, shown, language),
+            Format::Json => network_json(&found).map_err(|error| files::unwritten(&error))? + "\n",
+            Format::Csv => network_csv(&found).map_err(|error| files::unwritten(&error))?,
         }
-        Format::Csv => validation_csv(&validation).map_err(|error| files::unwritten(&error))?,
+    } else {
+        let help = "write --training FILE or --network FILE";
+        return Err(Diagnostic::new(Code::Usage, "no table is given").help(help));
     };
     files::deliver(shared.output.as_deref(), &text)?;
     Ok(Ending::Done)
+}
+
+fn network(path: &Path, shared: &Shared) -> Result<NetworkValidation, Diagnostic> {
+    let text = files::read(path)?;
+    let data = files::data(shared.data.as_deref())?;
+    let table = NetworkTable::parse(&path.display().to_string(), &text)?;
+    let rows = (0..table.rows())
+        .into_par_iter()
+        .filter_map(|row| table.validate(row, &data));
+    Ok(NetworkValidation::of(rows.collect()))
 }
 
 fn training(path: &Path, shared: &Shared) -> Result<Validation, Diagnostic> {

@@ -37,8 +37,9 @@ pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
-    Errors, RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
-    validate_training,
+    Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation,
+    RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
+    validate_network, validate_training,
 };
 
 pub use chokepoint_catalog as catalog;

@@ -303,12 +303,7 @@ pub fn system_parts(catalog: &Catalog, id: &str) -> Result<SystemParts, Diagnost
     let chip = catalog.chip(&system.chip)?.clone();
     let network = catalog.network(&system.scale_out.network)?.clone();
     let curves = catalog.calibration(&chip.calibration.curve)?;
-    let measured_on = catalog
-        .chips
-        .values()
-        .map(|entry| &entry.value)
-        .find(|known| known.calibration.curve == curves.id && !known.calibration.borrowed);
-    let fabric = Fabric::new(&system, &network, curves, measured_on);
+    let fabric = Fabric::new(&system, &network, curves, measured_on(catalog, &curves.id));
     let spec = ChipSpec::new(&chip, curves);
     Ok(SystemParts {
         system,
@@ -317,6 +312,12 @@ pub fn system_parts(catalog: &Catalog, id: &str) -> Result<SystemParts, Diagnost
         spec,
         fabric,
     })
+}
+
+/// The chip that a calibration was measured on.
+pub(crate) fn measured_on<'a>(catalog: &'a Catalog, curves: &str) -> Option<&'a Chip> {
+    let mut chips = catalog.chips.values().map(|entry| &entry.value);
+    chips.find(|known| known.calibration.curve == curves && !known.calibration.borrowed)
 }
 
 impl Resolved {

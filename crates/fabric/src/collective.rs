@@ -7,8 +7,19 @@
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, Seconds};
 
-use crate::curve::{bus_factor, closed_form, nearest};
+use crate::curve::{bus_factor, closed_form};
 use crate::{Fabric, Group};
+
+/// Rate of NCCL's trees between nodes over that of its rings: 24 GB/s a channel on Blackwell beyond
+/// two nodes, where a ring fills a port of 50 GB/s less headers (`tuning.cc`: tree Simple 20 to 36,
+/// times 0.92).
+const TREE_RATE: f64 = 0.44;
+
+/// Message at which half of the second latency of a message is due: flags travel with the data up to
+/// some ten KiB (NCCL's LL protocol); larger ones first ask for room. All-reduce of two nodes over
+/// EFA takes 69 us up to 1 KiB and 123 to 135 us from 64 KiB to 1 MiB, two latencies of 26.8 us more
+/// (coll-1955 to 1960).
+const FLAGGED: Bytes = Bytes::new(32.0 * 1024.0);
 
 impl Fabric {
     /// Every rank ends with the sum.
@@ -33,6 +44,24 @@ impl Fabric {
     #[must_use]
     pub fn all_to_all(&self, group: Group, size: Bytes) -> Seconds {
         self.collective(CollectiveKind::AllToAll, group, size)
+    }
+
+    /// An all-reduce by the kernel of a serving engine, where it was measured on the chip: each rank
+    /// reads the whole message of every other in one step ([`chokepoint_catalog::OneShot`]). The
+    /// engine falls back on the library where that is faster, as `TensorRT-LLM` does above some MiB;
+    /// across domains it always does.
+    #[must_use]
+    pub fn all_reduce_one_shot(&self, group: Group, size: Bytes) -> Seconds {
+        let library = self.all_reduce(group, size);
+        let (inside, domains) = group.split(self.domain);
+        match self.one_shot {
+            Some(kernel) if domains <= 1 && inside > 1 && size > Bytes::ZERO => {
+                let peers = (inside - 1) as f64;
+                let read = size * peers / (self.domain_bandwidth * kernel.share);
+                library.min(kernel.launch + kernel.peer * (peers - 1.0) + read)
+            }
+            _ => library,
+        }
     }
 
     /// One step of a chain or ring of ranks: each sends to its neighbour at once, and the slowest
@@ -61,13 +90,20 @@ impl Fabric {
         self.out_latency + size / self.out_bandwidth
     }
 
-    /// Relative half-width (80%) of the time of communication among a group: inside a domain the
-    /// spread of the curves over NCCL versions and their interpolation (two-line fits miss by 3 to
-    /// 10%), across domains that of formulas not measured on the system itself.
+    /// Relative half-width (80%) of the time of communication among a group: on a rank count that
+    /// was measured the spread of the curves over NCCL versions and their interpolation (two-line
+    /// fits miss by 3 to 10%), on another that of carrying them, across domains and in closed form
+    /// that of formulas not measured on the system itself (`chokepoint validate --network`).
     #[must_use]
     pub fn spread(&self, group: Group) -> f64 {
-        let (_, domains) = group.split(self.domain);
-        if domains <= 1 { 0.12 } else { 0.30 }
+        let (inside, domains) = group.split(self.domain);
+        if domains > 1 || !self.has_curves() {
+            0.30
+        } else if self.curves.has_ranks(inside) {
+            0.12
+        } else {
+            0.18
+        }
     }
 
     /// One domain: its curve or closed form. Several: a stage inside the domains and one between
@@ -82,14 +118,9 @@ impl Fabric {
         if domains <= 1 {
             return self.inside(kind, size, inside);
         }
-        let shard = size / inside as f64;
+        let shard = size / self.rails(inside);
         match kind {
-            CollectiveKind::AllReduce => {
-                let whole = self.inside(kind, size, inside);
-                let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
-                    + self.inside(CollectiveKind::AllGather, size, inside);
-                self.staged(whole.min(halves), self.outside(kind, shard, domains))
-            }
+            CollectiveKind::AllReduce => self.all_reduce_across(size, inside, domains),
             CollectiveKind::AllGather | CollectiveKind::ReduceScatter => self.staged(
                 self.inside(kind, size, inside),
                 self.outside(kind, shard, domains),
@@ -101,6 +132,38 @@ impl Fabric {
                 crossing.max(self.inside(kind, local, inside))
             }
         }
+    }
+
+    /// An all-reduce over several domains: reduced inside, summed between the domains on all rails,
+    /// spread inside; the sum by trees for small messages and by rings for large ones.
+    ///
+    /// A ring passes all ranks, so that its first segment comes round after 2 (n - 1) hops: 38 of
+    /// the network and 2,840 of the links on 20 racks of GB200, 3.7 of the 4.6 to 5.4 ms by which
+    /// measured times exceed size over bandwidth there (coll-1937 to 1942).
+    fn all_reduce_across(&self, size: Bytes, inside: u64, domains: u64) -> Seconds {
+        let kind = CollectiveKind::AllReduce;
+        let whole = self.inside(kind, size, inside);
+        let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
+            + self.inside(CollectiveKind::AllGather, size, inside);
+        let within = whole.min(halves);
+        let wires = size * bus_factor(kind, domains) / self.out_bandwidth / self.rails(inside);
+        let levels = 2.0 * libm::ceil(libm::log2(domains as f64));
+        let tree = self.staged(within, self.crossings(levels, size) + wires / TREE_RATE);
+        let (crossings, hops) = (2 * (domains - 1), 2 * (inside * domains - domains));
+        let round = self.crossings(crossings as f64, size)
+            + self.curves.hop() * (self.link.latency * hops as f64);
+        tree.min(self.staged(within, wires) + round)
+    }
+
+    /// Ranks of a domain whose ports one collective uses.
+    fn rails(&self, inside: u64) -> f64 {
+        (inside as f64).min(self.rails)
+    }
+
+    /// Time of some messages across the scale-out network one after the other, without their bytes:
+    /// a latency each, and a second one for those that ask for room ([`FLAGGED`]).
+    fn crossings(&self, count: f64, size: Bytes) -> Seconds {
+        self.out_latency * (count * (1.0 + size / (size + FLAGGED)))
     }
 
     /// Two stages in a pipeline of segments: with p segments the longer stage runs through and
@@ -118,27 +181,23 @@ impl Fabric {
         if ranks <= 1 {
             return Seconds::ZERO;
         }
-        match nearest(&self.curves, kind, ranks) {
-            Some(curve) => curve.seconds(size, ranks, self.link),
-            None => closed_form(
-                kind,
-                size,
-                ranks,
-                self.inside_bandwidth(ranks),
-                self.domain_latency,
-            ),
-        }
+        self.curves
+            .time(kind, size, ranks, self.link)
+            .unwrap_or_else(|| {
+                closed_form(
+                    kind,
+                    size,
+                    ranks,
+                    self.inside_bandwidth(ranks),
+                    self.domain_latency,
+                )
+            })
     }
 
-    /// Between domains, one rank of each, over the scale-out network: bandwidth of a ring, latency
-    /// of a double tree (NCCL chooses by size; the faster bound of both is taken).
+    /// An all-gather or reduce-scatter between domains, one rank of each, over the scale-out
+    /// network: bandwidth of a ring, latency of a tree (NCCL's PAT; its rings take n - 1 hops).
     fn outside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
         let levels = libm::ceil(libm::log2(ranks as f64));
-        let rounds = if kind == CollectiveKind::AllReduce {
-            2.0 * levels
-        } else {
-            levels
-        };
-        self.out_latency * rounds + size * bus_factor(kind, ranks) / self.out_bandwidth
+        self.crossings(levels, size) + size * bus_factor(kind, ranks) / self.out_bandwidth
     }
 }

@@ -1,5 +1,4 @@
-//! Measured collective curves: time by size, interpolated, carried to other rank counts and link
-//! rates.
+//! Measured collective curves: time by size, interpolated; the closed form where there are none.
 
 use chokepoint_catalog::{CollectiveCurve, CollectiveKind};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
@@ -9,9 +8,10 @@ use chokepoint_units::{Bandwidth, Bytes, Seconds};
 pub(crate) struct Curve {
     pub kind: CollectiveKind,
     pub ranks: u64,
-    /// Whether it was measured as expert dispatch, which sends fewer copies than its size counts.
+    /// Whether it was measured as expert dispatch; its sizes are then the bytes that a rank sends.
     pub dispatch: bool,
-    latency: f64,
+    /// Smallest time, seconds.
+    pub latency: f64,
     /// Natural logarithms of (size in bytes, seconds), in rising size; the times never fall.
     points: Vec<(f64, f64)>,
 }
@@ -40,47 +40,55 @@ pub(crate) fn bus_factor(kind: CollectiveKind, ranks: u64) -> f64 {
 impl Curve {
     pub(crate) fn new(measured: &CollectiveCurve) -> Self {
         let factor = bus_factor(measured.kind, measured.ranks);
+        let moved = measured
+            .top_k
+            .map_or(1.0, |top_k| sent_share(top_k, measured.ranks));
         let points: Vec<(f64, f64)> = measured
             .points
             .iter()
             .map(|point| {
                 let seconds = point.size.get() * factor / point.bus.get();
-                (libm::log(point.size.get()), libm::log(seconds))
+                (libm::log(point.size.get() * moved), libm::log(seconds))
             })
             .collect();
         Self {
             kind: measured.kind,
             ranks: measured.ranks,
-            dispatch: measured.dispatch,
+            dispatch: measured.top_k.is_some(),
             latency: measured.latency.get(),
             points: rising(&points),
         }
     }
 
-    /// Time on another number of ranks and another link rate.
-    ///
-    /// The latency is kept and scaled with the logarithm of the rank count (trees and in-switch
-    /// reduction add a level for each doubling; Thakur et al. 2005); the rest scales with the
-    /// bytes on the link and inversely with its rate.
-    pub(crate) fn seconds(&self, size: Bytes, ranks: u64, link: LinkScale) -> Seconds {
-        let measured = self.interpolate(size.get());
-        let transfer = (measured - self.latency).max(0.0);
-        let bytes = bus_factor(self.kind, ranks) / bus_factor(self.kind, self.ranks);
-        let levels = libm::log2(ranks as f64) / libm::log2(self.ranks as f64);
-        Seconds::new(
-            self.latency * levels.max(0.5) * link.latency + transfer * bytes * link.transfer,
-        )
+    /// Seconds of a byte between the two largest points; of the largest alone where its time is not
+    /// above the other.
+    fn slope(&self) -> f64 {
+        let at = |(size, time): (f64, f64)| (libm::exp(size), libm::exp(time));
+        match self.points[..] {
+            [.., before, last] if last.1 > before.1 => {
+                let (before, last) = (at(before), at(last));
+                (last.1 - before.1) / (last.0 - before.0)
+            }
+            [.., last] => at(last).1 / at(last).0,
+            [] => 0.0,
+        }
     }
 
-    /// Piecewise linear in logarithms; constant bandwidth above the largest size; below the
-    /// smallest, linear in the size from the smallest time.
-    fn interpolate(&self, size: f64) -> f64 {
+    /// Size of the largest point.
+    pub(crate) fn largest(&self) -> f64 {
+        self.points.last().map_or(0.0, |point| libm::exp(point.0))
+    }
+
+    /// Seconds of a size: piecewise linear in logarithms; above the largest size linear at the slope
+    /// of the last two points, since what they share is no transfer; below the smallest, linear in
+    /// the size from the smallest time.
+    pub(crate) fn seconds(&self, size: f64) -> f64 {
         let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
             return self.latency;
         };
         let x = libm::log(size.max(1.0));
         if x >= last.0 {
-            return libm::exp(last.1 + (x - last.0));
+            return libm::exp(last.1) + self.slope() * (size - libm::exp(last.0));
         }
         if x <= first.0 {
             let share = size / libm::exp(first.0);
@@ -91,6 +99,13 @@ impl Curve {
         let share = (x - low.0) / (high.0 - low.0);
         libm::exp(low.1 + (high.1 - low.1) * share)
     }
+}
+
+/// Share of the counted bytes that an expert dispatch sends: of the k copies of a token, one to
+/// each distinct rank among r, r (1 - (1 - 1/r)^k), less the one in r that stays.
+fn sent_share(top_k: u64, ranks: u64) -> f64 {
+    let (k, r) = (top_k.max(1) as f64, ranks.max(1) as f64);
+    r * (1.0 - libm::pow(1.0 - 1.0 / r, k)) * (r - 1.0) / r / k
 }
 
 /// Points whose times never fall: neighbours that do are noise of the fixed time (4 KiB to 1 MiB,
@@ -111,18 +126,6 @@ fn rising(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
         .into_iter()
         .flat_map(|(mean, count)| std::iter::repeat_n(mean, count));
     points.iter().map(|(size, _)| *size).zip(times).collect()
-}
-
-/// The measured curve of a kind whose rank count is nearest (in ratio) to the wanted one.
-pub(crate) fn nearest(curves: &[Curve], kind: CollectiveKind, ranks: u64) -> Option<&Curve> {
-    let distance = |curve: &Curve| {
-        let ratio = ranks as f64 / curve.ranks as f64;
-        if ratio >= 1.0 { ratio } else { 1.0 / ratio }
-    };
-    curves
-        .iter()
-        .filter(|curve| curve.kind == kind && curve.ranks > 1 && !curve.points.is_empty())
-        .min_by(|a, b| distance(a).total_cmp(&distance(b)))
 }
 
 /// Latency and bandwidth inside a domain for chips without measured curves, Thakur, Rabenseifner,

@@ -14,6 +14,7 @@
 //! measurements.
 
 pub mod algorithm;
+mod carry;
 mod collective;
 mod curve;
 pub mod goal;

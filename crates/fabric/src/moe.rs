@@ -5,7 +5,6 @@
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
-use crate::curve::nearest;
 use crate::{Fabric, Group};
 
 /// One dispatch (or combine) of one expert layer on one rank.
@@ -121,9 +120,9 @@ impl Fabric {
     /// Across domains a token is sent once to each distinct domain that holds one of its experts
     /// ([`Dispatch::distinct_domains`]; the rank's own domain costs nothing, which leaves
     /// (d - 1)/d of them) and fans out over the domain's links at the same time (DeepSeek-V3
-    /// section 3.2.2; `DeepEP`). Inside the domain a token is sent once to each distinct rank; a
-    /// curve that was measured as expert dispatch (GB200) counts all k copies and holds that
-    /// saving. The slower of the two is the time.
+    /// section 3.2.2; `DeepEP`). Inside the domain a token is sent once to each distinct rank, as fast
+    /// as expert dispatch was measured there (GB200), else as all-to-all. The slower of the two is
+    /// the time.
     ///
     /// Limits: no time for counting tokens and agreeing on buffers, which `DeepEP` reports apart
     /// (35 to 110 us).
@@ -133,18 +132,7 @@ impl Fabric {
             return Seconds::ZERO;
         }
         let (inside, domains) = group.split(self.domain);
-        let counts_all = nearest(&self.curves, CollectiveKind::AllToAll, inside)
-            .is_some_and(|curve| curve.dispatch);
-        let copies = if counts_all {
-            dispatch.top_k as f64
-        } else {
-            dispatch.copies_inside(inside, domains)
-        };
-        let fan_out = self.inside(
-            CollectiveKind::AllToAll,
-            dispatch.token * (dispatch.tokens * copies),
-            inside,
-        );
+        let fan_out = self.fan_out(dispatch, inside, domains);
         if domains <= 1 {
             return fan_out;
         }
@@ -154,27 +142,60 @@ impl Fabric {
         crossing.max(fan_out)
     }
 
-    /// Time of a dispatch with kernels for few tokens, as decode has: each of the k copies goes
-    /// straight to its expert's rank, so that nothing is counted, agreed on or forwarded first
-    /// (`DeepEP` low-latency kernels). Of r ranks, those of other domains get (r - inside)/r of the
-    /// copies over the scale-out network, whose messages the kernel starts itself; the others go
-    /// over the domain's links at the same time.
+    /// The part of a dispatch that stays in a domain of `inside` ranks: of the copies one in so many
+    /// is for the rank itself.
+    fn fan_out(&self, dispatch: Dispatch, inside: u64, domains: u64) -> Seconds {
+        let copies = dispatch.copies_inside(inside, domains);
+        let size = dispatch.token * (dispatch.tokens * copies);
+        let sent = size * (1.0 - 1.0 / inside.max(1) as f64);
+        if inside <= 1 {
+            return Seconds::ZERO;
+        }
+        self.curves
+            .dispatch(sent, inside, self.link)
+            .unwrap_or_else(|| self.inside(CollectiveKind::AllToAll, size, inside))
+    }
+
+    /// Time of a dispatch with kernels for few tokens, as decode has: the faster of copies sent
+    /// straight ([`Fabric::dispatch_direct`]) and, within a domain, of a kernel that was measured
+    /// there.
+    #[must_use]
+    pub fn dispatch_low_latency(&self, group: Group, dispatch: Dispatch) -> Seconds {
+        let direct = self.dispatch_direct(group, dispatch);
+        let (inside, domains) = group.split(self.domain);
+        if domains <= 1 && self.curves.has_dispatch() && direct > Seconds::ZERO {
+            direct.min(self.fan_out(dispatch, inside, 1))
+        } else {
+            direct
+        }
+    }
+
+    /// Time of a dispatch of which each of the k copies goes straight to its expert's rank, so that
+    /// nothing is counted, agreed on or forwarded first (`DeepEP` low-latency kernels). Of r ranks,
+    /// those of other domains get (r - inside)/r of the copies over the scale-out network, whose
+    /// messages the kernel starts itself; the others go over the domain's links at the same time.
+    ///
+    /// Where kernels were measured to take far longer than their links (`expert_start` and
+    /// `expert_level` of the system), that time comes on top: 116 us for 6.6 MB that a 910C sends in
+    /// 24 us, and as much for twice the bytes on the way back (`CloudMatrix`).
     ///
     /// Limits: node-limited routing does not change the copies. Kernels that save copies between
     /// domains at few tokens too are not modelled.
     #[must_use]
-    pub fn dispatch_low_latency(&self, group: Group, dispatch: Dispatch) -> Seconds {
+    pub fn dispatch_direct(&self, group: Group, dispatch: Dispatch) -> Seconds {
         if group.size <= 1 || dispatch.tokens <= 0.0 {
             return Seconds::ZERO;
         }
         let (inside, domains) = group.split(self.domain);
         let copies = dispatch.token * (dispatch.tokens * dispatch.top_k as f64);
         let local = copies / domains as f64;
-        let fan_out = self.inside(CollectiveKind::AllToAll, local, inside);
+        let (start, level) = self.expert_start;
+        let beyond = start + level * libm::log2(inside.max(2) as f64 / 2.0);
+        let direct = self.inside(CollectiveKind::AllToAll, local, inside) + beyond;
         if domains <= 1 {
-            return fan_out;
+            return direct;
         }
         let crossing = self.chip_started + self.across(copies - local);
-        crossing.max(fan_out)
+        crossing.max(direct)
     }
 }

@@ -1,9 +1,10 @@
 //! The fabric of a system: what the collectives need to know, resolved from the catalogue.
 
-use chokepoint_catalog::{Calibration, Chip, Network, System, Topology};
+use chokepoint_catalog::{Calibration, Chip, CollectiveKind, Figure, Network, System, Topology};
 use chokepoint_units::{Bandwidth, Seconds};
 
-use crate::curve::{Curve, LinkScale};
+use crate::carry::Curves;
+use crate::curve::LinkScale;
 
 /// Share of link bandwidth that collectives of chips without measured curves reach inside a
 /// domain; NCCL on A100, H100 and B200 reaches 0.68 to 0.78 in all-gather at 512 MiB
@@ -13,6 +14,11 @@ const UNMEASURED_SHARE: f64 = 0.70;
 /// Software time of a smallest message inside a domain when the catalogue has none: the median
 /// of the smallest two-rank times of NCCL on A100, H100 and B200, less the launch.
 const UNMEASURED_LATENCY: Seconds = Seconds::new(5e-6);
+
+/// A time of the catalogue; nothing where it has none.
+fn time(figure: Option<&Figure<Seconds>>) -> Seconds {
+    figure.map_or(Seconds::ZERO, |figure| figure.value)
+}
 
 /// The network of a system between its chips.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,9 +42,25 @@ pub struct Fabric {
     pub(crate) handover: Seconds,
     /// Time for a kernel to start a message across the scale-out network.
     pub(crate) chip_started: Seconds,
-    pub(crate) curves: Vec<Curve>,
+    /// Ranks of a domain whose ports one collective uses, at most.
+    pub(crate) rails: f64,
+    /// What kernels for few tokens take beyond the link: over two ranks, for each doubling.
+    pub(crate) expert_start: (Seconds, Seconds),
+    pub(crate) one_shot: Option<OneShotKernel>,
+    pub(crate) curves: Curves,
     /// From the measured chip's link to this system's.
     pub(crate) link: LinkScale,
+}
+
+/// A measured all-reduce kernel of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct OneShotKernel {
+    /// Time of a smallest message between two ranks.
+    pub launch: Seconds,
+    /// Time of each further peer.
+    pub peer: Seconds,
+    /// Share of the link bandwidth reached.
+    pub share: f64,
 }
 
 /// Factors on a fabric's resources, for elasticities.
@@ -98,11 +120,28 @@ impl Fabric {
             out_latency: network.latency.value,
             handover: network.handover.value,
             chip_started: network.chip_started.value,
-            curves: if usable {
-                curves.collective.iter().map(Curve::new).collect()
-            } else {
-                Vec::new()
-            },
+            rails: system
+                .scale_out
+                .rails
+                .as_ref()
+                .map_or(f64::INFINITY, |figure| figure.value),
+            expert_start: (
+                time(system.domain.expert_start.as_ref()),
+                time(system.domain.expert_level.as_ref()),
+            ),
+            one_shot: curves
+                .one_shot
+                .as_ref()
+                .filter(|_| usable)
+                .map(|kernel| OneShotKernel {
+                    launch: kernel.launch,
+                    peer: kernel.peer,
+                    share: kernel.share,
+                }),
+            curves: Curves::new(
+                if usable { &curves.collective } else { &[] },
+                system.node.chips,
+            ),
             link: LinkScale {
                 transfer: reference / bandwidth,
                 latency: 1.0,
@@ -115,6 +154,22 @@ impl Fabric {
     #[must_use]
     pub const fn has_curves(&self) -> bool {
         !self.curves.is_empty()
+    }
+
+    /// Rank counts of the measured curves that a collective of some ranks of a domain rests on.
+    #[must_use]
+    pub fn curve_ranks(&self, kind: CollectiveKind, ranks: u64) -> Vec<u64> {
+        self.curves.ranks_of(kind, ranks)
+    }
+
+    /// The same of an expert dispatch.
+    #[must_use]
+    pub fn dispatch_curve_ranks(&self, ranks: u64) -> Vec<u64> {
+        if self.curves.has_dispatch() {
+            self.curves.ranks_of_dispatch(ranks)
+        } else {
+            self.curve_ranks(CollectiveKind::AllToAll, ranks)
+        }
     }
 
     /// The same fabric with scaled resources.
@@ -132,6 +187,13 @@ impl Fabric {
         fabric.out_latency = self.out_latency * scale.latency;
         fabric.handover = self.handover * scale.latency;
         fabric.chip_started = self.chip_started * scale.latency;
+        let (start, level) = self.expert_start;
+        fabric.expert_start = (start * scale.latency, level * scale.latency);
+        fabric.one_shot = self.one_shot.map(|kernel| OneShotKernel {
+            launch: kernel.launch * scale.latency,
+            peer: kernel.peer * scale.latency,
+            ..kernel
+        });
         fabric
     }
 

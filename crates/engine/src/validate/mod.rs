@@ -8,6 +8,7 @@ mod architecture;
 mod assumed;
 mod case;
 mod measured;
+mod network;
 mod row;
 mod summary;
 mod table;
@@ -15,6 +16,10 @@ mod table;
 use chokepoint_diag::Diagnostic;
 use chokepoint_units::NumberFormat;
 
+pub use network::{
+    NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation,
+    validate_network,
+};
 pub use summary::{Errors, SummaryRow, group_summary};
 pub use table::TrainingTable;
 

@@ -1,4 +1,4 @@
-//! One row of a table of published training runs, by the columns of `validation_training.csv`.
+//! Tables of published measurements, read by columns: a heading, then one row a line.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::limits::MOST_COUNTED;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Holds {
+pub(crate) enum Holds {
     Text,
     Count,
     Number,
@@ -16,8 +16,25 @@ enum Holds {
 
 use Holds::{Count, Number, Text};
 
-/// Columns that the program reads. Others may be there; they are left alone.
-const COLUMNS: [(&str, Holds); 55] = [
+/// Columns of a kind of table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Columns {
+    /// Those that the program reads. Others may be there; they are left alone.
+    pub known: &'static [(&'static str, Holds)],
+    /// Those without which a table says nothing.
+    pub needed: &'static [&'static str],
+    /// A file with such columns.
+    pub like: &'static str,
+}
+
+/// Columns of published training runs.
+pub(crate) const TRAINING: Columns = Columns {
+    known: &TRAINING_COLUMNS,
+    needed: &["chip", "n_chips"],
+    like: "validation_training.csv",
+};
+
+const TRAINING_COLUMNS: [(&str, Holds); 55] = [
     ("row_id", Text),
     ("source_id", Text),
     ("chip", Text),
@@ -75,9 +92,6 @@ const COLUMNS: [(&str, Holds); 55] = [
     ("notes", Text),
 ];
 
-/// Columns without which a table says nothing.
-const NEEDED: [&str; 2] = ["chip", "n_chips"];
-
 /// A row: its line in the file and its cells by column; blank cells are absent.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -124,7 +138,7 @@ impl Row {
 /// # Errors
 /// When a needed column is missing or a column is there twice, a line has another number of cells than the heading, or a
 /// cell that should be a number or a count is none.
-pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
+pub(crate) fn rows(file: &str, text: &str, columns: &Columns) -> Result<Vec<Row>, Diagnostic> {
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
@@ -132,13 +146,37 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
         .headers()
         .map_err(|error| unreadable(file, text, &error))?
         .clone();
-    let columns: Vec<Option<(&'static str, Holds)>> = heading
+    let found = read_heading(file, text, &heading, columns)?;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| unreadable(file, text, &error))?;
+        rows.push(read_row(file, text, &record, &found)?);
+    }
+    Ok(rows)
+}
+
+type Heading = Vec<Option<(&'static str, Holds)>>;
+
+/// What each column of the heading holds, where it is known.
+fn read_heading(
+    file: &str,
+    text: &str,
+    heading: &csv::StringRecord,
+    columns: &Columns,
+) -> Result<Heading, Diagnostic> {
+    let found: Heading = heading
         .iter()
-        .map(|name| COLUMNS.into_iter().find(|(known, _)| *known == name))
+        .map(|name| {
+            columns
+                .known
+                .iter()
+                .find(|(known, _)| *known == name)
+                .copied()
+        })
         .collect();
-    for needed in NEEDED {
-        if !columns.iter().flatten().any(|(name, _)| *name == needed) {
-            return Err(missing(file, text, needed, heading.iter()));
+    for needed in columns.needed {
+        if !found.iter().flatten().any(|(name, _)| name == needed) {
+            return Err(missing(file, text, needed, columns.like, heading.iter()));
         }
     }
     let twice = heading
@@ -150,30 +188,34 @@ pub(crate) fn rows(file: &str, text: &str) -> Result<Vec<Row>, Diagnostic> {
         let message = format!("the table has two columns {name}");
         return Err(Diagnostic::new(Code::Field, message).at(file, text, 0..end));
     }
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| unreadable(file, text, &error))?;
-        let position = record.position();
-        let line = position.map_or(0, |at| at.line() as usize);
-        let start = position.map_or(0, |at| at.byte() as usize);
-        let mut cells = BTreeMap::new();
-        for (column, cell) in columns.iter().zip(&record) {
-            let Some((column, holds)) = column else {
-                continue;
-            };
-            if cell.is_empty() {
-                continue;
-            }
-            if let Some(expected) = expected(*holds, cell) {
-                let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-                let message = format!("column {column}: expected {expected}, found \"{cell}\"");
-                return Err(Diagnostic::new(Code::Value, message).at(file, text, start..end));
-            }
-            cells.insert(*column, cell.to_owned());
+    Ok(found)
+}
+
+fn read_row(
+    file: &str,
+    text: &str,
+    record: &csv::StringRecord,
+    heading: &Heading,
+) -> Result<Row, Diagnostic> {
+    let position = record.position();
+    let line = position.map_or(0, |at| at.line() as usize);
+    let start = position.map_or(0, |at| at.byte() as usize);
+    let mut cells = BTreeMap::new();
+    for (column, cell) in heading.iter().zip(record) {
+        let Some((column, holds)) = column else {
+            continue;
+        };
+        if cell.is_empty() {
+            continue;
         }
-        rows.push(Row { line, cells });
+        if let Some(expected) = expected(*holds, cell) {
+            let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+            let message = format!("column {column}: expected {expected}, found \"{cell}\"");
+            return Err(Diagnostic::new(Code::Value, message).at(file, text, start..end));
+        }
+        cells.insert(*column, cell.to_owned());
     }
-    Ok(rows)
+    Ok(Row { line, cells })
 }
 
 /// What should be in a cell, where it is not.
@@ -205,11 +247,12 @@ fn missing<'a>(
     file: &str,
     text: &str,
     column: &str,
+    like: &str,
     heading: impl Iterator<Item = &'a str>,
 ) -> Diagnostic {
     let near = nearest(column, heading);
     let help = if near.is_empty() {
-        "the first line names the columns, as in validation_training.csv".to_owned()
+        format!("the first line names the columns, as in {like}")
     } else {
         format!("is it called {} here?", near.join(", "))
     };

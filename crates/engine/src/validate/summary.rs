@@ -131,17 +131,6 @@ fn summary(group: String, rows: &[&ValidationRow], constants: &Constants) -> Sum
         .iter()
         .filter(|(_, found)| found.covers())
         .count();
-    let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows {
-        if let Some(reason) = &row.skipped {
-            *reasons.entry(reason).or_default() += 1;
-        }
-    }
-    let mut skipped: Vec<(String, usize)> = reasons
-        .into_iter()
-        .map(|(reason, count)| (reason.to_owned(), count))
-        .collect();
-    skipped.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let memory: Vec<f64> = rows
         .iter()
         .filter_map(|row| row.prediction.as_ref()?.memory_error())
@@ -155,7 +144,7 @@ fn summary(group: String, rows: &[&ValidationRow], constants: &Constants) -> Sum
         group,
         rows: rows.len(),
         predicted: all_predictions.clone().count(),
-        skipped,
+        skipped: reasons(rows.iter().filter_map(|row| row.skipped.as_deref())),
         complete: (
             complete.len(),
             complete
@@ -182,7 +171,22 @@ fn errors_of(values: Vec<f64>) -> Option<(usize, Errors)> {
     errors(values).map(|errors| (count, errors))
 }
 
-fn errors(values: Vec<f64>) -> Option<Errors> {
+/// Reasons with their counts, most frequent first.
+pub(super) fn reasons<'a>(given: impl Iterator<Item = &'a str>) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for reason in given {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let mut found: Vec<(String, usize)> = counts
+        .into_iter()
+        .map(|(reason, count)| (reason.to_owned(), count))
+        .collect();
+    found.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    found
+}
+
+/// Median, mean and 90th percentile; none of nothing.
+pub(super) fn errors(values: Vec<f64>) -> Option<Errors> {
     if values.is_empty() {
         return None;
     }

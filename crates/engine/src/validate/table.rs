@@ -2,7 +2,7 @@
 
 use chokepoint_diag::Diagnostic;
 
-use super::row::{Row, rows};
+use super::row::{Row, TRAINING, rows};
 use super::{Validation, ValidationRow, summary, validate_row};
 use crate::Data;
 
@@ -18,7 +18,7 @@ impl TrainingTable {
     /// # Errors
     /// When it cannot be read.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
-        rows(file, text).map(|rows| Self { rows })
+        rows(file, text, &TRAINING).map(|rows| Self { rows })
     }
 
     /// Number of rows.

@@ -2,10 +2,12 @@
 
 mod csv;
 mod json;
+mod network;
 mod table;
 
 pub use self::csv::validation_csv;
 pub use json::validation_json;
+pub use network::{network_csv, network_json, network_table};
 pub use table::{Shown, validation_table};
 
 #[cfg(test)]

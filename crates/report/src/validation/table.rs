@@ -104,7 +104,7 @@ fn predicted(words: &Words, found: &RowPrediction) -> [String; 6] {
 }
 
 /// A text of at most so many characters.
-fn shortened(text: &str, most: usize) -> String {
+pub(super) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
