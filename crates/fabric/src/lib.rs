@@ -18,6 +18,7 @@ mod curve;
 mod group;
 mod moe;
 pub mod network;
+pub mod packet;
 mod parts;
 pub mod schedule;
 mod spec;
