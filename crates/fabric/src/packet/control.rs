@@ -5,6 +5,9 @@
 //! window grows by one packet, up to the one the message started with: a bandwidth-delay product
 //! keeps an idle path full, and messages start at full rate as RDMA does. A trimmed packet halves
 //! the window, once in a window. At least one packet is under way.
+//!
+//! The share starts at 0. From 1, as Linux has it, the first mark halves a window that a message of
+//! a few round trips never wins back: a permutation of 2 MB takes three times as long.
 
 /// Weight of the latest window in the share of marked packets (g; RFC 8257 section 4.2).
 const WEIGHT: f64 = 1.0 / 16.0;
@@ -16,7 +19,7 @@ pub(super) struct Control {
     window: f64,
     /// Most that it may become.
     most: f64,
-    /// Moving share of marked packets; 1 at first, so that the first marks halve the window.
+    /// Moving share of marked packets.
     share: f64,
     /// Acknowledgements until a window is full, and marks and cuts among those so far.
     due: u32,
@@ -30,7 +33,7 @@ impl Control {
         Self {
             window: f64::from(window),
             most: f64::from(window),
-            share: 1.0,
+            share: 0.0,
             due: window,
             length: window,
             marked: 0,
@@ -78,16 +81,21 @@ mod tests {
     #[test]
     fn marks_shrink_the_window_with_their_share() {
         let mut control = Control::new(8);
-        // All eight marked: the share stays 1 and the window halves.
+        // All eight marked: share 1/16, window 8 x (1 - 1/32) = 7.75.
         let window = (0..8).map(|_| control.acknowledge(true)).last();
-        assert_eq!(window, Some(4));
-        // One of four: share 1 - 3/4 / 16 = 0.953, window 4 x (1 - 0.477) = 2.09.
+        assert_eq!(window, Some(7));
+        // All seven: share 1/16 + 15/16 / 16 = 0.1211, window 7.75 x 0.9395 = 7.28.
+        let window = (0..7).map(|_| control.acknowledge(true)).last();
+        assert_eq!(window, Some(7));
+        // One of seven: share 0.1211 + (1/7 - 0.1211) / 16 = 0.1225, window 7.28 x 0.9388 = 6.84.
         control.acknowledge(true);
-        let window = (0..3).map(|_| control.acknowledge(false)).last();
-        assert_eq!(window, Some(2));
-        // None of two: one more.
-        control.acknowledge(false);
-        assert_eq!(control.acknowledge(false), 3);
+        let window = (0..6).map(|_| control.acknowledge(false)).last();
+        assert_eq!(window, Some(6));
+        // None of six: one more; then no more than at first.
+        let window = (0..6).map(|_| control.acknowledge(false)).last();
+        assert_eq!(window, Some(7));
+        let window = (0..70).map(|_| control.acknowledge(false)).last();
+        assert_eq!(window, Some(8));
     }
 
     #[test]

@@ -8,28 +8,25 @@
 use chokepoint_units::Bytes;
 
 use super::control::Control;
-use super::message::Message;
+use super::message::{Cut, Receiver, Sender};
 use super::order::Order;
-use super::path::{Packet, Packets, choice};
+use super::path::{Packet, choice};
 use super::port::Port;
 use super::queue::Queue;
-use super::wire::{Fate, Wire, picoseconds, seconds};
-use super::{Carried, Options, PacketError, PacketResult};
+use super::wire::{Fate, Wires, picoseconds, seconds};
+use super::{Options, PacketError, PacketResult};
 use crate::network::Network;
 use crate::schedule::Schedule;
 
-/// Largest packet, header included.
-const LARGEST: u32 = 1 << 24;
-
 /// What happens.
 #[derive(Debug, Clone, Copy)]
-enum What {
+enum What<const N: usize> {
     /// A message starts.
     Start(u32),
     /// A port takes the packet of the message whose turn it is.
     Serve(u32),
     /// A packet comes to the next link of its path.
-    Arrive(u32),
+    Arrive(Packet<N>),
     /// A sender hears that a packet arrived.
     Acknowledge { message: u32, marked: bool },
     /// A sender hears that a packet was trimmed.
@@ -47,250 +44,245 @@ struct Tally {
     events: u64,
 }
 
-/// A network with messages on their way.
-pub(super) struct Engine<'a, N: ?Sized> {
-    network: &'a N,
+/// A network with messages on their way, over paths of at most `N` links.
+pub(super) struct Engine<'a, Net: ?Sized, const N: usize> {
+    network: &'a Net,
     options: &'a Options,
-    /// Time to start a message.
+    /// Time to start a message, in picoseconds.
     start: u64,
-    wires: Vec<Wire>,
+    /// Whether every packet is acknowledged.
+    strict: bool,
+    wires: Wires,
     ports: Vec<Port>,
-    messages: Vec<Message>,
+    cuts: Vec<Cut>,
+    senders: Vec<Sender<N>>,
+    receivers: Vec<Receiver>,
     /// Congestion state by message; none without congestion control.
     control: Vec<Control>,
-    /// When the last packet so far of each message arrives.
-    finish: Vec<u64>,
     order: Order,
-    packets: Packets,
-    queue: Queue<What>,
+    queue: Queue<What<N>>,
     tally: Tally,
     /// A path that is being computed.
     path: Vec<u32>,
 }
 
-impl<'a, N: Network + ?Sized> Engine<'a, N> {
+impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
     pub(super) fn new(
-        network: &'a N,
+        network: &'a Net,
         schedule: &Schedule,
         options: &'a Options,
     ) -> Result<Self, PacketError> {
-        check(options)?;
-        let links = network.links().iter().zip(0..);
-        let wires = links
-            .map(|(link, number)| Wire::new(number, link, options.buffer, options.mark))
-            .collect::<Result<Vec<_>, _>>()?;
-        let transfers = schedule.transfers().iter().zip(0..);
-        let messages = transfers
-            .map(|(transfer, number)| Message::new(number, transfer, options))
-            .collect::<Result<Vec<_>, _>>()?;
+        let wires = Wires::new(network.links(), options)?;
+        let transfers = schedule.transfers();
         let mut engine = Self {
             network,
             options,
             start: picoseconds(schedule.start).ok_or(PacketError::Start)?,
-            ports: vec![Port::new(); wires.len()],
+            strict: options.buffer.is_some() || options.mark.is_some(),
             wires,
+            ports: vec![Port::new(); network.links().len()],
+            cuts: Vec::with_capacity(transfers.len()),
+            senders: Vec::with_capacity(transfers.len()),
+            receivers: Vec::with_capacity(transfers.len()),
             control: Vec::new(),
-            finish: vec![0; messages.len()],
-            messages,
             order: Order::new(schedule),
-            packets: Packets::default(),
             queue: Queue::new(),
             tally: Tally::default(),
             path: Vec::new(),
         };
-        for message in 0..engine.messages.len() as u32 {
-            engine.measure(message);
+        for (transfer, number) in transfers.iter().zip(0..) {
+            let cut = Cut::new(number, transfer, options)?;
+            engine.cuts.push(cut);
+            engine.senders.push(Sender::new(transfer, cut.packets, 1));
+            engine.measure(number, cut.packets)?;
         }
         if options.mark.is_some() {
-            let windows = engine.messages.iter().map(|it| Control::new(it.window));
+            let windows = engine.senders.iter().map(|it| Control::new(it.window));
             engine.control = windows.collect();
         }
         Ok(engine)
     }
 
     /// Sets a message's window and the time of its acknowledgements from its first path.
-    fn measure(&mut self, number: u32) {
-        self.find_path(number);
-        let (full, header) = (self.full(), self.options.header_bytes);
+    fn measure(&mut self, number: u32, packets: u32) -> Result<(), PacketError> {
+        self.find_path(number)?;
+        let (full, header) = (self.options.packet(), self.options.header_bytes);
         let (mut there, mut back, mut slowest) = (0, 0, 1);
         for link in &self.path {
-            let wire = &self.wires[*link as usize];
-            there += wire.latency + wire.time(full);
-            back += wire.latency + wire.time(header);
-            slowest = slowest.max(wire.time(full));
+            let kind = self.wires.kind(*link);
+            there += kind.latency + kind.time(full);
+            back += kind.latency + kind.time(header);
+            slowest = slowest.max(kind.time(full));
         }
         let window = match self.options.window {
             Some(window) => (window.get() / f64::from(full)) as u32,
             None => u32::try_from((there + back).div_ceil(slowest)).unwrap_or(u32::MAX),
         };
-        let message = &mut self.messages[number as usize];
-        (message.back, message.window) = (back, window.max(1));
-    }
-
-    const fn full(&self) -> u32 {
-        self.options.payload_bytes + self.options.header_bytes
+        let window = window.max(1);
+        self.senders[number as usize].window = window;
+        self.receivers.push(Receiver {
+            missing: packets,
+            heard: self.strict || packets > window,
+            back,
+            finish: 0,
+        });
+        Ok(())
     }
 
     /// Computes the path of a message's next packet.
-    fn find_path(&mut self, number: u32) {
-        let message = &self.messages[number as usize];
-        let chosen = choice(
-            self.options.balance,
-            self.options.seed,
-            number,
-            message.sent,
-        );
+    fn find_path(&mut self, number: u32) -> Result<(), PacketError> {
+        let sender = &self.senders[number as usize];
+        let chosen = choice(self.options.balance, self.options.seed, number, sender.sent);
         self.path.clear();
         self.network
-            .route(message.from, message.to, chosen, &mut self.path);
+            .route(sender.from, sender.to, chosen, &mut self.path);
+        if self.path.len() > N {
+            return Err(PacketError::Path(number));
+        }
+        Ok(())
     }
 
     /// Runs until nothing more happens.
-    pub(super) fn run(mut self) -> PacketResult {
+    pub(super) fn run(mut self) -> Result<PacketResult, PacketError> {
         for message in self.order.roots() {
             self.queue.push(self.start, What::Start(message));
         }
         while let Some(event) = self.queue.pop() {
             self.tally.events += 1;
             match event.what {
-                What::Start(message) => self.begin(message, event.time),
-                What::Serve(port) => self.serve(port, event.time),
+                What::Start(message) => self.begin(message, event.time)?,
+                What::Serve(port) => self.serve(port, event.time)?,
                 What::Arrive(packet) => self.forward(packet, event.time),
                 What::Acknowledge { message, marked } => {
-                    self.acknowledge(message, marked, event.time);
+                    self.acknowledge(message, marked, event.time)?;
                 }
-                What::Lost { message, last } => self.lose(message, last, event.time),
+                What::Lost { message, last } => self.lose(message, last, event.time)?,
             }
         }
-        self.result()
+        Ok(self.result())
     }
 
-    fn begin(&mut self, number: u32, now: u64) {
-        self.find_path(number);
-        if self.path.is_empty() {
-            let message = &mut self.messages[number as usize];
-            self.tally.delivered += message.size(self.options.payload_bytes);
-            message.missing = 0;
-            self.finish[number as usize] = now;
-            self.complete(number);
-        } else {
-            self.issue(number, now);
+    fn begin(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
+        self.find_path(number)?;
+        if !self.path.is_empty() {
+            return self.issue(number, now);
         }
+        let cut = self.cuts[number as usize];
+        self.tally.delivered += cut.size(self.options.payload_bytes);
+        self.receivers[number as usize].missing = 0;
+        self.receivers[number as usize].finish = now;
+        self.complete(number);
+        Ok(())
     }
 
     /// Gives a message's next packet to its port, if the window has room; an idle port takes it.
-    fn issue(&mut self, number: u32, now: u64) {
-        if !self.messages[number as usize].ready() {
-            return;
+    fn issue(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
+        if !self.senders[number as usize].ready() {
+            return Ok(());
         }
-        self.find_path(number);
-        let message = &mut self.messages[number as usize];
-        let (payload, last) = message.next(self.options.payload_bytes);
-        let packet = Packet {
-            message: number,
-            bytes: payload + self.options.header_bytes,
-            hops: self.path.len() as u16,
-            hop: 0,
-            marked: false,
-            last,
-        };
-        message.packet = self.packets.add(packet, &self.path);
+        self.find_path(number)?;
+        self.senders[number as usize].wait(&self.path);
         let link = self.path[0];
         let port = &mut self.ports[link as usize];
-        port.join(&mut self.messages, number);
+        port.join(&mut self.senders, number);
         if !port.armed {
             if port.until <= now {
-                self.serve(link, now);
-            } else {
-                port.armed = true;
-                self.queue.push(port.until, What::Serve(link));
+                return self.serve(link, now);
             }
+            port.armed = true;
+            self.queue.push(port.until, What::Serve(link));
         }
+        Ok(())
     }
 
     /// A port takes the next packet, and will take another when this one has left.
-    fn serve(&mut self, link: u32, now: u64) {
+    fn serve(&mut self, link: u32, now: u64) -> Result<(), PacketError> {
         let port = &mut self.ports[link as usize];
-        let Some(number) = port.leave(&self.messages) else {
-            return;
+        let Some(number) = port.leave(&self.senders) else {
+            return Ok(());
         };
-        // Until this packet is queued, nothing else may serve the port.
+        // The message may give this port its next packet, which must wait.
         port.armed = true;
-        let message = &mut self.messages[number as usize];
-        let packet = std::mem::replace(&mut message.packet, u32::MAX);
+        let packet = self.senders[number as usize].go(number);
         self.forward(packet, now);
-        self.issue(number, now);
+        let until = self.wires.free(link);
+        self.issue(number, now)?;
         let port = &mut self.ports[link as usize];
-        port.until = self.wires[link as usize].free;
+        port.until = until;
         port.armed = !port.is_empty();
         if port.armed {
-            self.queue.push(port.until, What::Serve(link));
+            self.queue.push(until, What::Serve(link));
         }
+        Ok(())
     }
 
     /// A packet comes to a link.
-    fn forward(&mut self, number: u32, now: u64) {
-        let packet = self.packets.get(number);
-        let (bytes, hop, hops) = (packet.bytes, packet.hop, packet.hops);
-        packet.hop += 1;
-        let link = self.packets.link(number, hop);
-        match self.wires[link as usize].take(now, bytes, hop == 0) {
+    fn forward(&mut self, mut packet: Packet<N>, now: u64) {
+        let own = packet.hop == 0;
+        match self
+            .wires
+            .take(packet.link(), now, self.bytes(&packet), own)
+        {
             Fate::Sent { arrival, marked } => {
                 self.tally.hops += 1;
-                if marked {
-                    self.packets.get(number).marked = true;
-                }
-                if hop + 1 == hops {
-                    self.deliver(number, arrival);
+                packet.marked |= marked;
+                packet.hop += 1;
+                if packet.hop == packet.hops {
+                    self.deliver(&packet, arrival);
                 } else {
-                    self.queue.push(arrival, What::Arrive(number));
+                    self.queue.push(arrival, What::Arrive(packet));
                 }
             }
-            Fate::Trimmed => self.trim(number, hop, now),
+            Fate::Trimmed => self.trim(&packet, now),
+        }
+    }
+
+    /// Bytes of a packet, header included.
+    fn bytes(&self, packet: &Packet<N>) -> u32 {
+        if packet.last {
+            self.cuts[packet.message as usize].last + self.options.header_bytes
+        } else {
+            self.options.packet()
         }
     }
 
     /// A packet will arrive at a time.
-    fn deliver(&mut self, number: u32, arrival: u64) {
-        let packet = *self.packets.get(number);
-        self.packets.remove(number);
+    fn deliver(&mut self, packet: &Packet<N>, arrival: u64) {
         self.tally.packets += 1;
-        self.tally.delivered += u64::from(packet.bytes - self.options.header_bytes);
+        self.tally.delivered += u64::from(self.bytes(packet) - self.options.header_bytes);
         self.tally.marks += u64::from(packet.marked);
-        let at = packet.message as usize;
-        let message = &mut self.messages[at];
-        message.missing -= 1;
-        self.finish[at] = self.finish[at].max(arrival);
-        if message.missing == 0 {
-            self.complete(packet.message);
-        } else if message.held() || self.options.buffer.is_some() || self.options.mark.is_some() {
-            let what = What::Acknowledge {
-                message: packet.message,
-                marked: packet.marked,
-            };
-            self.queue.push(arrival + message.back, what);
+        let message = packet.message;
+        let receiver = &mut self.receivers[message as usize];
+        receiver.missing -= 1;
+        receiver.finish = receiver.finish.max(arrival);
+        if receiver.missing == 0 {
+            self.complete(message);
+        } else if receiver.heard && (self.strict || self.senders[message as usize].held()) {
+            let marked = packet.marked;
+            self.queue.push(
+                arrival + receiver.back,
+                What::Acknowledge { message, marked },
+            );
         }
     }
 
     /// Lets start what waited for a message.
     fn complete(&mut self, number: u32) {
         let (queue, start) = (&mut self.queue, self.start);
-        let time = self.finish[number as usize];
+        let time = self.receivers[number as usize].finish;
         self.order.arrive(number, time, |next, since| {
             queue.push(since + start, What::Start(next));
         });
     }
 
     /// A packet's header goes on without its payload, past all queues.
-    fn trim(&mut self, number: u32, hop: u16, now: u64) {
-        let packet = *self.packets.get(number);
+    fn trim(&mut self, packet: &Packet<N>, now: u64) {
         self.tally.trims += 1;
-        let mut time = now + self.messages[packet.message as usize].back;
-        for link in self.packets.ahead(number, hop, packet.hops) {
-            let wire = &self.wires[*link as usize];
-            time += wire.latency + wire.time(self.options.header_bytes);
+        let mut time = now + self.receivers[packet.message as usize].back;
+        for link in packet.ahead() {
+            let kind = self.wires.kind(*link);
+            time += kind.latency + kind.time(self.options.header_bytes);
         }
-        self.packets.remove(number);
         let what = What::Lost {
             message: packet.message,
             last: packet.last,
@@ -298,34 +290,30 @@ impl<'a, N: Network + ?Sized> Engine<'a, N> {
         self.queue.push(time, what);
     }
 
-    fn acknowledge(&mut self, number: u32, marked: bool, now: u64) {
-        let message = &mut self.messages[number as usize];
-        message.flight -= 1;
+    fn acknowledge(&mut self, number: u32, marked: bool, now: u64) -> Result<(), PacketError> {
+        let sender = &mut self.senders[number as usize];
+        sender.flight -= 1;
         if let Some(control) = self.control.get_mut(number as usize) {
-            message.window = control.acknowledge(marked);
+            sender.window = control.acknowledge(marked);
         }
-        self.issue(number, now);
+        self.issue(number, now)
     }
 
-    fn lose(&mut self, number: u32, last: bool, now: u64) {
-        let message = &mut self.messages[number as usize];
-        message.flight -= 1;
-        message.lose(last);
+    fn lose(&mut self, number: u32, last: bool, now: u64) -> Result<(), PacketError> {
+        let sender = &mut self.senders[number as usize];
+        sender.flight -= 1;
+        sender.lose(last);
         if let Some(control) = self.control.get_mut(number as usize) {
-            message.window = control.trim();
+            sender.window = control.trim();
         }
-        self.issue(number, now);
+        self.issue(number, now)
     }
 
     fn result(self) -> PacketResult {
-        let makespan = self.finish.iter().copied().max().unwrap_or(0);
-        let links = self.wires.iter().map(|wire| Carried {
-            bytes: Bytes::new(wire.bytes as f64),
-            busy: wire.busy(),
-            longest_queue: wire.longest_queue(),
-        });
+        let times = self.receivers.iter().map(|it| it.finish);
+        let makespan = times.clone().max().unwrap_or(0);
         PacketResult {
-            finish: self.finish.iter().map(|it| seconds(*it)).collect(),
+            finish: times.map(seconds).collect(),
             makespan: seconds(makespan),
             delivered: Bytes::new(self.tally.delivered as f64),
             packets: self.tally.packets,
@@ -333,26 +321,7 @@ impl<'a, N: Network + ?Sized> Engine<'a, N> {
             trims: self.tally.trims,
             marks: self.tally.marks,
             events: self.tally.events,
-            links: links.collect(),
+            links: self.wires.carried(),
         }
     }
-}
-
-/// Whether packets, window, buffer and threshold hold something.
-fn check(options: &Options) -> Result<(), PacketError> {
-    let full = options.payload_bytes.saturating_add(options.header_bytes);
-    if options.payload_bytes == 0 || full > LARGEST {
-        return Err(PacketError::Packet);
-    }
-    let holds = |bytes: Option<Bytes>| bytes.is_none_or(|it| it.get() >= f64::from(full));
-    if !holds(options.window) {
-        return Err(PacketError::Window);
-    }
-    if !holds(options.buffer) {
-        return Err(PacketError::Buffer);
-    }
-    if options.mark.is_some_and(|it| !(it.get() >= 0.0)) {
-        return Err(PacketError::Mark);
-    }
-    Ok(())
 }

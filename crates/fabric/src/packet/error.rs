@@ -17,8 +17,20 @@ pub enum PacketError {
     Link(u32),
     /// A transfer's size is negative, no number, or above 2^32 packets.
     Transfer(u32),
+    /// A path of a transfer is longer than 128 links.
+    Path(u32),
     /// The time to start is negative, no number or above 1,000 s.
     Start,
+}
+
+impl PacketError {
+    /// Tries again where a path was too long.
+    pub(super) fn longer<T>(self, again: impl FnOnce() -> Result<T, Self>) -> Result<T, Self> {
+        match self {
+            Self::Path(_) => again(),
+            other => Err(other),
+        }
+    }
 }
 
 impl fmt::Display for PacketError {
@@ -36,6 +48,7 @@ impl fmt::Display for PacketError {
                 f,
                 "transfer {transfer} must have a size from 0 to 2^32 packets"
             ),
+            Self::Path(transfer) => write!(f, "transfer {transfer} takes more than 128 links"),
             Self::Start => f.write_str("the time to start must be from 0 to 1000 s"),
         }
     }

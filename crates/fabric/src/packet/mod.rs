@@ -38,11 +38,15 @@ mod queue;
 mod wire;
 
 use chokepoint_units::{Bytes, Seconds};
+use engine::Engine;
 
 use crate::network::Network;
 use crate::schedule::Schedule;
 
 pub use error::PacketError;
+
+/// Largest packet, header included.
+const LARGEST: u32 = 1 << 24;
 
 /// Which of equal paths packets take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,35 @@ impl Default for Options {
             buffer: None,
             mark: None,
         }
+    }
+}
+
+impl Options {
+    /// Bytes of a full packet.
+    const fn packet(&self) -> u32 {
+        self.payload_bytes + self.header_bytes
+    }
+
+    /// Whether packets, window, buffer and threshold hold something.
+    fn check(&self) -> Result<(), PacketError> {
+        let full = self.payload_bytes.saturating_add(self.header_bytes);
+        if self.payload_bytes == 0 || full > LARGEST {
+            return Err(PacketError::Packet);
+        }
+        let holds = |bytes: Option<Bytes>| bytes.is_none_or(|it| it.get() >= f64::from(full));
+        if !holds(self.window) {
+            return Err(PacketError::Window);
+        }
+        if !holds(self.buffer) {
+            return Err(PacketError::Buffer);
+        }
+        if self
+            .mark
+            .is_some_and(|it| it.get() < 0.0 || it.get().is_nan())
+        {
+            return Err(PacketError::Mark);
+        }
+        Ok(())
     }
 }
 
@@ -151,10 +184,23 @@ impl PacketResult {
 ///
 /// Where packets, window or buffer hold nothing, or a link's rate, a latency or a transfer's size
 /// is none.
-pub fn run<N: Network + ?Sized>(
-    network: &N,
+pub fn run<Net: Network + ?Sized>(
+    network: &Net,
     schedule: &Schedule,
     options: &Options,
 ) -> Result<PacketResult, PacketError> {
-    Ok(engine::Engine::new(network, schedule, options)?.run())
+    options.check()?;
+    run_over::<Net, 4>(network, schedule, options)
+        .or_else(|error| error.longer(|| run_over::<Net, 8>(network, schedule, options)))
+        .or_else(|error| error.longer(|| run_over::<Net, 32>(network, schedule, options)))
+        .or_else(|error| error.longer(|| run_over::<Net, 128>(network, schedule, options)))
+}
+
+/// Runs with paths of at most `N` links: they travel with the packets, so shorter is faster.
+fn run_over<Net: Network + ?Sized, const N: usize>(
+    network: &Net,
+    schedule: &Schedule,
+    options: &Options,
+) -> Result<PacketResult, PacketError> {
+    Engine::<Net, N>::new(network, schedule, options)?.run()
 }

@@ -18,9 +18,9 @@ impl Order {
         let number = schedule.transfers().len();
         let mut first = vec![0_u32; number + 1];
         let mut awaits = vec![0_u32; number];
-        for transfer in 0..number {
-            let after = schedule.after(transfer as u32);
-            awaits[transfer] = after.len() as u32;
+        for (awaited, transfer) in awaits.iter_mut().zip(0..) {
+            let after = schedule.after(transfer);
+            *awaited = after.len() as u32;
             for before in after {
                 first[*before as usize + 1] += 1;
             }

@@ -1,80 +1,34 @@
-//! Packets under way, and the path each takes.
+//! A packet under way, with its path.
 //!
-//! A path is computed when its packet is made and forgotten when it arrives, so memory is for
-//! packets under way only. Places are used again, last freed first.
+//! A path is computed when a packet is made and travels with it from event to event: nothing is
+//! looked up at a hop but the link, and memory is for packets under way only.
 
 use super::Balance;
 
-/// A packet under way.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Packet {
+/// A packet under way, over at most `N` links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packet<const N: usize> {
     pub message: u32,
-    /// Bytes, header included.
-    pub bytes: u32,
-    /// Links of its path, and those behind it.
-    pub hops: u16,
-    pub hop: u16,
+    /// Links of its path, and how many.
+    pub path: [u32; N],
+    pub hops: u8,
+    /// Links behind it.
+    pub hop: u8,
     /// Whether it met a queue above the threshold.
     pub marked: bool,
     /// Whether it is its message's last, which may be shorter.
     pub last: bool,
 }
 
-/// All packets under way.
-#[derive(Debug, Default)]
-pub(super) struct Packets {
-    packets: Vec<Packet>,
-    free: Vec<u32>,
-    /// Paths, `stride` links for each packet.
-    paths: Vec<u32>,
-    stride: usize,
-}
-
-impl Packets {
-    /// Puts a packet on its way; its number.
-    pub(super) fn add(&mut self, packet: Packet, path: &[u32]) -> u32 {
-        if path.len() > self.stride {
-            self.widen(path.len());
-        }
-        let number = self.free.pop().unwrap_or_else(|| {
-            self.packets.push(packet);
-            self.paths.resize(self.packets.len() * self.stride, 0);
-            self.packets.len() as u32 - 1
-        });
-        self.packets[number as usize] = packet;
-        let first = number as usize * self.stride;
-        self.paths[first..first + path.len()].copy_from_slice(path);
-        number
+impl<const N: usize> Packet<N> {
+    /// The link it comes to now.
+    pub(super) const fn link(&self) -> u32 {
+        self.path[self.hop as usize]
     }
 
-    /// Makes room for longer paths.
-    fn widen(&mut self, stride: usize) {
-        let mut paths = vec![0; self.packets.len() * stride];
-        for number in 0..self.packets.len() {
-            let (old, new) = (number * self.stride, number * stride);
-            paths[new..new + self.stride].copy_from_slice(&self.paths[old..old + self.stride]);
-        }
-        (self.paths, self.stride) = (paths, stride);
-    }
-
-    pub(super) fn get(&mut self, number: u32) -> &mut Packet {
-        &mut self.packets[number as usize]
-    }
-
-    /// A link of a packet's path.
-    pub(super) fn link(&self, number: u32, hop: u16) -> u32 {
-        self.paths[number as usize * self.stride + usize::from(hop)]
-    }
-
-    /// Links of a packet's path from a hop on.
-    pub(super) fn ahead(&self, number: u32, hop: u16, hops: u16) -> &[u32] {
-        let first = number as usize * self.stride;
-        &self.paths[first + usize::from(hop)..first + usize::from(hops)]
-    }
-
-    /// Frees a packet's place.
-    pub(super) fn remove(&mut self, number: u32) {
-        self.free.push(number);
+    /// The links before it.
+    pub(super) fn ahead(&self) -> &[u32] {
+        &self.path[usize::from(self.hop)..usize::from(self.hops)]
     }
 }
 
@@ -98,30 +52,20 @@ const fn mix(value: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Balance, Packet, Packets, choice};
-
-    fn packet(hops: u16) -> Packet {
-        Packet {
-            message: 0,
-            bytes: 64,
-            hops,
-            hop: 0,
-            marked: false,
-            last: false,
-        }
-    }
+    use super::{Balance, Packet, choice};
 
     #[test]
-    fn paths_outlive_longer_ones() {
-        let mut packets = Packets::default();
-        let one = packets.add(packet(2), &[7, 8]);
-        let two = packets.add(packet(4), &[1, 2, 3, 4]);
-        assert_eq!(packets.ahead(one, 0, 2), [7, 8]);
-        assert_eq!(packets.ahead(two, 1, 4), [2, 3, 4]);
-        packets.remove(one);
-        assert_eq!(packets.add(packet(1), &[9]), one);
-        assert_eq!(packets.link(one, 0), 9);
-        assert_eq!(packets.link(two, 0), 1);
+    fn a_packet_knows_what_is_ahead() {
+        let packet = Packet {
+            message: 0,
+            path: [7, 8, 9, 0],
+            hops: 3,
+            hop: 1,
+            marked: false,
+            last: false,
+        };
+        assert_eq!(packet.link(), 8);
+        assert_eq!(packet.ahead(), [8, 9]);
     }
 
     #[test]

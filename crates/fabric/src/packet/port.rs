@@ -1,9 +1,6 @@
 //! Messages that wait for the link they start at, and take turns there.
 
-use super::message::Message;
-
-/// No message.
-const NONE: u32 = u32::MAX;
+use super::message::{NONE, Sender};
 
 /// A link as the messages that start at it see it.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +10,7 @@ pub(super) struct Port {
     last: u32,
     /// Whether an event will serve them.
     pub armed: bool,
-    /// When the packet that was taken last has left.
+    /// When the packet that was taken last has left, in picoseconds.
     pub until: u64,
 }
 
@@ -33,23 +30,23 @@ impl Port {
     }
 
     /// A message waits behind the others.
-    pub(super) fn join(&mut self, messages: &mut [Message], message: u32) {
-        messages[message as usize].behind = NONE;
+    pub(super) fn join<const N: usize>(&mut self, senders: &mut [Sender<N>], message: u32) {
+        senders[message as usize].behind = NONE;
         if self.first == NONE {
             self.first = message;
         } else {
-            messages[self.last as usize].behind = message;
+            senders[self.last as usize].behind = message;
         }
         self.last = message;
     }
 
     /// The message whose turn it is.
-    pub(super) fn leave(&mut self, messages: &[Message]) -> Option<u32> {
+    pub(super) fn leave<const N: usize>(&mut self, senders: &[Sender<N>]) -> Option<u32> {
         let message = self.first;
         if message == NONE {
             return None;
         }
-        self.first = messages[message as usize].behind;
+        self.first = senders[message as usize].behind;
         Some(message)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A digit of a time is 8 bits. An event is kept at the highest digit in which its time differs
 //! from now, in the bucket of that digit; when now reaches a bucket, its events move to lower
-//! digits. An event a microsecond ahead moves at most three times (Ahuja, Mehlhorn, Orlin and
+//! digits. An event a few microseconds ahead moves three times at most (Ahuja, Mehlhorn, Orlin and
 //! Tarjan 1990, with base 256). Events of equal time leave in the order they came in: they always
 //! share a bucket, and moving a bucket keeps its order.
 
@@ -11,7 +11,7 @@ const BITS: u32 = 8;
 /// Buckets of a digit.
 const BUCKETS: usize = 1 << BITS;
 /// Digits of a time.
-const DIGITS: usize = (u64::BITS / BITS) as usize;
+const DIGITS: u32 = u64::BITS.div_ceil(BITS);
 
 /// Something that happens at a time.
 #[derive(Debug, Clone, Copy)]
@@ -52,8 +52,10 @@ impl<T> Digit<T> {
         self.buckets[bucket].push(event);
     }
 
-    fn lowest(&self) -> Option<usize> {
-        let word = self.filled.iter().position(|word| *word != 0)?;
+    /// The lowest bucket that holds events; none below `from` does.
+    fn lowest(&self, from: usize) -> Option<usize> {
+        let words = from / 64..BUCKETS / 64;
+        let word = words.into_iter().find(|word| self.filled[*word] != 0)?;
         Some(word * 64 + self.filled[word].trailing_zeros() as usize)
     }
 
@@ -61,6 +63,11 @@ impl<T> Digit<T> {
         self.filled[bucket / 64] &= !(1 << (bucket % 64));
         std::mem::take(&mut self.buckets[bucket])
     }
+}
+
+/// The bucket of a time at a digit.
+const fn bucket_of(time: u64, digit: u32) -> usize {
+    (time >> (digit * BITS)) as usize % BUCKETS
 }
 
 /// Events to come, earliest first.
@@ -87,8 +94,7 @@ impl<T: Copy> Queue<T> {
     pub(super) fn push(&mut self, time: u64, what: T) {
         debug_assert!(time >= self.now, "time runs forward");
         let digit = ((time ^ self.now) | 1).ilog2() / BITS;
-        let bucket = (time >> (digit * BITS)) as usize % BUCKETS;
-        self.digits[digit as usize].put(bucket, Event { time, what });
+        self.digits[digit as usize].put(bucket_of(time, digit), Event { time, what });
     }
 
     /// Takes the earliest event.
@@ -102,15 +108,19 @@ impl<T: Copy> Queue<T> {
 
     /// Brings the lowest bucket down, the lowest digit's to where events are taken from.
     fn refill(&mut self) -> Option<()> {
-        let (digit, bucket) = (0..DIGITS)
-            .find_map(|digit| self.digits[digit].lowest().map(|bucket| (digit, bucket)))?;
-        let mut events = self.digits[digit].take(bucket);
+        let lowest = |digit: u32| {
+            let from = bucket_of(self.now, digit);
+            let bucket = self.digits[digit as usize].lowest(from)?;
+            Some((digit, bucket))
+        };
+        let (digit, bucket) = (0..DIGITS).find_map(lowest)?;
+        let mut events = self.digits[digit as usize].take(bucket);
         if digit == 0 {
             self.now = self.now - self.now % BUCKETS as u64 + bucket as u64;
             std::mem::swap(&mut self.current, &mut events);
             self.gone = 0;
         } else {
-            let below = digit as u32 * BITS;
+            let below = digit * BITS;
             let above = self.now.checked_shr(below + BITS).unwrap_or(0);
             let above = above.checked_shl(below + BITS).unwrap_or(0);
             self.now = above | (bucket as u64) << below;
@@ -119,7 +129,7 @@ impl<T: Copy> Queue<T> {
             }
         }
         events.clear();
-        self.digits[digit].spare.push(events);
+        self.digits[digit as usize].spare.push(events);
         Some(())
     }
 }

@@ -3,9 +3,11 @@
 //! Packets leave a link in the order they came to it, so one number says all of a queue: a packet
 //! that comes at t to a link that is busy until f waits f - t, behind (f - t) x rate bytes.
 
+use std::collections::BTreeMap;
+
 use chokepoint_units::{Bytes, Seconds};
 
-use super::PacketError;
+use super::{Carried, Options, PacketError};
 use crate::network::Link;
 
 /// Parts of a picosecond that the time of a byte is kept in, as a power of two.
@@ -28,11 +30,9 @@ pub(super) fn seconds(picoseconds: u64) -> Seconds {
     Seconds::new(picoseconds as f64 / 1e12)
 }
 
-/// A directed link. Times are in picoseconds.
+/// What links of one rate and latency have in common. Times are in picoseconds.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wire {
-    /// When the last packet that has come to it will have left.
-    pub free: u64,
+pub(super) struct Kind {
     /// Time of a byte, in parts of a picosecond; rounded up, so that no packet is too fast.
     byte: u64,
     pub latency: u64,
@@ -40,10 +40,39 @@ pub(super) struct Wire {
     room: u64,
     /// Queue, in time, beyond which packets are marked.
     mark: u64,
+}
+
+impl Kind {
+    /// Links like one; absent where its rate or latency is none.
+    fn new(link: &Link, options: &Options) -> Option<Self> {
+        let rate = link.rate.get();
+        let in_time = |bytes: Option<Bytes>| {
+            bytes.map_or(u64::MAX, |it| (it / link.rate * 1e12).get().round() as u64)
+        };
+        (rate >= SLOWEST && rate.is_finite()).then_some(Self {
+            byte: (1e12 / rate * f64::from(1_u32 << FRACTION)).ceil() as u64,
+            latency: picoseconds(link.latency)?,
+            room: in_time(options.buffer),
+            mark: in_time(options.mark),
+        })
+    }
+
+    /// Time that bytes take to leave, rounded up.
+    pub(super) const fn time(&self, bytes: u32) -> u64 {
+        (bytes as u64 * self.byte).div_ceil(1 << FRACTION)
+    }
+}
+
+/// A directed link. Times are in picoseconds.
+#[derive(Debug, Clone, Copy)]
+struct Wire {
+    /// When the last packet that has come to it will have left.
+    free: u64,
     /// Bytes carried, headers included.
-    pub bytes: u64,
+    bytes: u64,
     /// Longest queue so far, in time.
     longest: u64,
+    kind: u32,
 }
 
 /// What became of a packet that came to a link.
@@ -55,65 +84,78 @@ pub(super) enum Fate {
     Trimmed,
 }
 
-impl Wire {
-    /// A link with a buffer and a threshold for marks, both in bytes and unlimited where absent.
-    pub(super) fn new(
-        number: u32,
-        link: &Link,
-        buffer: Option<Bytes>,
-        mark: Option<Bytes>,
-    ) -> Result<Self, PacketError> {
-        let rate = link.rate.get();
-        let latency = picoseconds(link.latency);
-        let (true, Some(latency)) = (rate >= SLOWEST && rate.is_finite(), latency) else {
-            return Err(PacketError::Link(number));
-        };
-        let in_time = |bytes: Option<Bytes>| {
-            bytes.map_or(u64::MAX, |it| (it / link.rate * 1e12).get().round() as u64)
-        };
-        Ok(Self {
-            free: 0,
-            byte: (1e12 / rate * f64::from(1_u32 << FRACTION)).ceil() as u64,
-            latency,
-            room: in_time(buffer),
-            mark: in_time(mark),
-            bytes: 0,
-            longest: 0,
-        })
+/// All links of a network.
+#[derive(Debug)]
+pub(super) struct Wires {
+    wires: Vec<Wire>,
+    kinds: Vec<Kind>,
+}
+
+impl Wires {
+    pub(super) fn new(links: &[Link], options: &Options) -> Result<Self, PacketError> {
+        let mut known = BTreeMap::new();
+        let (mut wires, mut kinds) = (Vec::with_capacity(links.len()), Vec::new());
+        for (link, number) in links.iter().zip(0..) {
+            let key = (link.rate.get().to_bits(), link.latency.get().to_bits());
+            let kind = match known.get(&key) {
+                Some(kind) => *kind,
+                None => {
+                    kinds.push(Kind::new(link, options).ok_or(PacketError::Link(number))?);
+                    known.insert(key, kinds.len() as u32 - 1);
+                    kinds.len() as u32 - 1
+                }
+            };
+            wires.push(Wire {
+                free: 0,
+                bytes: 0,
+                longest: 0,
+                kind,
+            });
+        }
+        Ok(Self { wires, kinds })
     }
 
-    /// Time that bytes take to leave, rounded up.
-    pub(super) const fn time(&self, bytes: u32) -> u64 {
-        (bytes as u64 * self.byte).div_ceil(1 << FRACTION)
+    /// What a link has in common with others.
+    pub(super) fn kind(&self, link: u32) -> &Kind {
+        &self.kinds[self.wires[link as usize].kind as usize]
     }
 
-    /// Takes a packet that comes now. One that comes from the sender itself has always room: the
+    /// When the last packet that has come to a link will have left.
+    pub(super) fn free(&self, link: u32) -> u64 {
+        self.wires[link as usize].free
+    }
+
+    /// A packet comes to a link now. One that comes from the sender itself has always room: the
     /// sender holds it back until the one before has left.
-    pub(super) fn take(&mut self, now: u64, bytes: u32, own: bool) -> Fate {
-        let wait = self.free.saturating_sub(now);
-        let queue = wait + self.time(bytes);
-        if queue > self.room && !own {
+    pub(super) fn take(&mut self, link: u32, now: u64, bytes: u32, own: bool) -> Fate {
+        let wire = &mut self.wires[link as usize];
+        let kind = &self.kinds[wire.kind as usize];
+        let wait = wire.free.saturating_sub(now);
+        let queue = wait + kind.time(bytes);
+        if queue > kind.room && !own {
             return Fate::Trimmed;
         }
-        self.free = now + queue;
-        self.bytes += u64::from(bytes);
-        self.longest = self.longest.max(queue);
+        wire.free = now + queue;
+        wire.bytes += u64::from(bytes);
+        wire.longest = wire.longest.max(queue);
         Fate::Sent {
-            arrival: self.free + self.latency,
-            marked: wait > self.mark,
+            arrival: wire.free + kind.latency,
+            marked: wait > kind.mark,
         }
     }
 
-    /// Time that it has carried packets for.
-    pub(super) fn busy(&self) -> Seconds {
-        let parts = self.bytes as f64 * self.byte as f64;
-        Seconds::new(parts / f64::from(1_u32 << FRACTION) / 1e12)
-    }
-
-    /// Bytes of the longest queue so far, the packet that is leaving included.
-    pub(super) fn longest_queue(&self) -> Bytes {
-        let parts = self.longest as f64 * f64::from(1_u32 << FRACTION);
-        Bytes::new((parts / self.byte as f64).round())
+    /// What each link carried.
+    pub(super) fn carried(&self) -> Vec<Carried> {
+        let one = f64::from(1_u32 << FRACTION);
+        let of = |wire: &Wire| {
+            let byte = self.kinds[wire.kind as usize].byte as f64 / one;
+            Carried {
+                bytes: Bytes::new(wire.bytes as f64),
+                busy: Seconds::new(wire.bytes as f64 * byte / 1e12),
+                longest_queue: Bytes::new((wire.longest as f64 / byte).round()),
+            }
+        };
+        self.wires.iter().map(of).collect()
     }
 }
 
@@ -121,48 +163,62 @@ impl Wire {
 mod tests {
     use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
-    use super::{Fate, Wire};
+    use super::{Fate, Wires};
     use crate::network::Link;
+    use crate::packet::{Options, PacketError};
 
     /// 50 GB/s: 20 ps a byte, 83.2 ns a packet of 4,160 bytes.
-    fn wire(buffer: Option<Bytes>, mark: Option<Bytes>) -> Wire {
+    fn wires(buffer: Option<f64>, mark: Option<f64>) -> Wires {
         let link = Link {
             rate: Bandwidth::new(50e9),
             latency: Seconds::new(800e-9),
         };
-        Wire::new(0, &link, buffer, mark).unwrap()
+        let options = Options {
+            buffer: buffer.map(Bytes::new),
+            mark: mark.map(Bytes::new),
+            ..Options::default()
+        };
+        Wires::new(&[link, link], &options).unwrap()
     }
 
     #[test]
     fn a_packet_waits_for_those_before_it() {
-        let mut wire = wire(None, Some(Bytes::new(4160.0)));
+        let mut wires = wires(None, Some(4160.0));
         let sent = |arrival, marked| Fate::Sent { arrival, marked };
-        assert_eq!(wire.take(0, 4160, true), sent(883_200, false));
-        assert_eq!(wire.take(0, 4160, false), sent(966_400, false));
+        assert_eq!(wires.take(1, 0, 4160, true), sent(883_200, false));
+        assert_eq!(wires.take(1, 0, 4160, false), sent(966_400, false));
         // Two packets are before it, more than the one that is allowed without a mark.
-        assert_eq!(wire.take(0, 64, false), sent(967_680, true));
-        assert_eq!(wire.take(1_000_000, 64, false), sent(1_801_280, false));
-        assert_eq!(wire.longest_queue(), Bytes::new(8384.0));
-        assert_eq!(wire.bytes, 8448);
+        assert_eq!(wires.take(1, 0, 64, false), sent(967_680, true));
+        assert_eq!(wires.take(1, 1_000_000, 64, false), sent(1_801_280, false));
+        let carried = wires.carried();
+        assert_eq!(carried[0].bytes, Bytes::new(0.0));
+        assert_eq!(carried[1].bytes, Bytes::new(8448.0));
+        assert_eq!(carried[1].longest_queue, Bytes::new(8384.0));
+        assert_eq!(carried[1].busy, Seconds::new(168.96e-9));
     }
 
     #[test]
     fn a_full_buffer_trims() {
-        let mut wire = wire(Some(Bytes::new(8320.0)), None);
-        assert_ne!(wire.take(0, 4160, false), Fate::Trimmed);
-        assert_ne!(wire.take(0, 4160, false), Fate::Trimmed);
-        assert_eq!(wire.take(0, 64, false), Fate::Trimmed);
-        assert_ne!(wire.take(0, 64, true), Fate::Trimmed);
+        let mut wires = wires(Some(8320.0), None);
+        assert_ne!(wires.take(0, 0, 4160, false), Fate::Trimmed);
+        assert_ne!(wires.take(0, 0, 4160, false), Fate::Trimmed);
+        assert_eq!(wires.take(0, 0, 64, false), Fate::Trimmed);
+        assert_ne!(wires.take(0, 0, 64, true), Fate::Trimmed);
     }
 
     #[test]
     fn links_without_a_rate_are_refused() {
+        let good = Link {
+            rate: Bandwidth::new(50e9),
+            latency: Seconds::new(0.0),
+        };
         for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let link = Link {
+            let bad = Link {
                 rate: Bandwidth::new(rate),
-                latency: Seconds::new(0.0),
+                ..good
             };
-            assert!(Wire::new(3, &link, None, None).is_err());
+            let refused = Wires::new(&[good, bad], &Options::default()).map(|_| ());
+            assert_eq!(refused, Err(PacketError::Link(1)));
         }
     }
 }
