@@ -57,6 +57,8 @@ pub(super) struct Engine<'a, Net: ?Sized, const N: usize> {
     cuts: Vec<Cut>,
     senders: Vec<Sender<N>>,
     receivers: Vec<Receiver>,
+    /// Time of each message's acknowledgements, in picoseconds.
+    back: Vec<u64>,
     /// Congestion state by message; none without congestion control.
     control: Vec<Control>,
     order: Order,
@@ -84,6 +86,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
             cuts: Vec::with_capacity(transfers.len()),
             senders: Vec::with_capacity(transfers.len()),
             receivers: Vec::with_capacity(transfers.len()),
+            back: Vec::with_capacity(transfers.len()),
             control: Vec::new(),
             order: Order::new(schedule),
             queue: Queue::new(),
@@ -123,9 +126,9 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         self.receivers.push(Receiver {
             missing: packets,
             heard: self.strict || packets > window,
-            back,
             finish: 0,
         });
+        self.back.push(back);
         Ok(())
     }
 
@@ -260,7 +263,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         } else if receiver.heard && (self.strict || self.senders[message as usize].held()) {
             let marked = packet.marked;
             self.queue.push(
-                arrival + receiver.back,
+                arrival + self.back[message as usize],
                 What::Acknowledge { message, marked },
             );
         }
@@ -278,7 +281,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
     /// A packet's header goes on without its payload, past all queues.
     fn trim(&mut self, packet: &Packet<N>, now: u64) {
         self.tally.trims += 1;
-        let mut time = now + self.receivers[packet.message as usize].back;
+        let mut time = now + self.back[packet.message as usize];
         for link in packet.ahead() {
             let kind = self.wires.kind(*link);
             time += kind.latency + kind.time(self.options.header_bytes);

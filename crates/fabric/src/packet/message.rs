@@ -145,8 +145,6 @@ pub(super) struct Receiver {
     pub missing: u32,
     /// Whether the sender must hear of arrivals.
     pub heard: bool,
-    /// Time that an acknowledgement takes.
-    pub back: u64,
     /// When the last packet so far arrives.
     pub finish: u64,
 }

@@ -46,14 +46,22 @@ impl Kind {
     /// Links like one; absent where its rate or latency is none.
     fn new(link: &Link, options: &Options) -> Option<Self> {
         let rate = link.rate.get();
+        let latency = picoseconds(link.latency)?;
+        if !(rate.is_finite() && rate >= SLOWEST) {
+            return None;
+        }
+        let one = f64::from(1_u32 << FRACTION);
+        let byte = (1e12 / rate * one).ceil();
+        // As many full packets as the bytes hold, each rounded up to a picosecond, are no more.
         let in_time = |bytes: Option<Bytes>| {
-            bytes.map_or(u64::MAX, |it| (it / link.rate * 1e12).get().round() as u64)
+            let (bytes, full) = (bytes?.get(), f64::from(options.packet()));
+            Some((bytes * byte / one + bytes / full).ceil() as u64)
         };
-        (rate >= SLOWEST && rate.is_finite()).then_some(Self {
-            byte: (1e12 / rate * f64::from(1_u32 << FRACTION)).ceil() as u64,
-            latency: picoseconds(link.latency)?,
-            room: in_time(options.buffer),
-            mark: in_time(options.mark),
+        Some(Self {
+            byte: byte as u64,
+            latency,
+            room: in_time(options.buffer).unwrap_or(u64::MAX),
+            mark: in_time(options.mark).unwrap_or(u64::MAX),
         })
     }
 
@@ -167,10 +175,10 @@ mod tests {
     use crate::network::Link;
     use crate::packet::{Options, PacketError};
 
-    /// 50 GB/s: 20 ps a byte, 83.2 ns a packet of 4,160 bytes.
-    fn wires(buffer: Option<f64>, mark: Option<f64>) -> Wires {
+    /// Two links of 800 ns. 50 GB/s: 20 ps a byte, 83.2 ns a packet of 4,160 bytes.
+    fn wires(rate: f64, buffer: Option<f64>, mark: Option<f64>) -> Wires {
         let link = Link {
-            rate: Bandwidth::new(50e9),
+            rate: Bandwidth::new(rate),
             latency: Seconds::new(800e-9),
         };
         let options = Options {
@@ -183,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_packet_waits_for_those_before_it() {
-        let mut wires = wires(None, Some(4160.0));
+        let mut wires = wires(50e9, None, Some(4160.0));
         let sent = |arrival, marked| Fate::Sent { arrival, marked };
         assert_eq!(wires.take(1, 0, 4160, true), sent(883_200, false));
         assert_eq!(wires.take(1, 0, 4160, false), sent(966_400, false));
@@ -197,13 +205,22 @@ mod tests {
         assert_eq!(carried[1].busy, Seconds::new(168.96e-9));
     }
 
+    /// At any rate a buffer holds the packets it is made for, and marks come after them.
     #[test]
     fn a_full_buffer_trims() {
-        let mut wires = wires(Some(8320.0), None);
-        assert_ne!(wires.take(0, 0, 4160, false), Fate::Trimmed);
-        assert_ne!(wires.take(0, 0, 4160, false), Fate::Trimmed);
-        assert_eq!(wires.take(0, 0, 64, false), Fate::Trimmed);
-        assert_ne!(wires.take(0, 0, 64, true), Fate::Trimmed);
+        for rate in [50e9, 450e9, 46.1e9, 7.0e12 / 3.0] {
+            for packets in [1, 8, 1000] {
+                let bytes = f64::from(packets) * 4160.0;
+                let mut wires = wires(rate, Some(bytes), Some(bytes - 4160.0));
+                for _ in 0..packets {
+                    let fate = wires.take(0, 0, 4160, false);
+                    assert!(matches!(fate, Fate::Sent { marked: false, .. }), "{rate}");
+                }
+                assert_eq!(wires.take(0, 0, 4160, false), Fate::Trimmed);
+                let own = wires.take(0, 0, 64, true);
+                assert!(matches!(own, Fate::Sent { marked: true, .. }), "{rate}");
+            }
+        }
     }
 
     #[test]

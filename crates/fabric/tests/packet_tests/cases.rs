@@ -281,6 +281,8 @@ fn what_cannot_be_sent_is_refused() {
         run(&network, &negative, &usual).unwrap_err(),
         PacketError::Transfer(1)
     );
+    let none = Schedule::new(Seconds::new(0.0));
+    assert!(run(&network, &none, &usual).unwrap().finish.is_empty());
     let late = Schedule::new(Seconds::new(-1.0));
     assert_eq!(
         run(&network, &late, &usual).unwrap_err(),

@@ -1,7 +1,7 @@
 //! What packets must satisfy on any traffic: nothing is lost or made, nothing is faster than its
 //! links, waiting is respected, and the same seed gives the same.
 
-use crate::support::{LeafSpine, PACKET, RATE, checked};
+use crate::support::{LeafSpine, PACKET, RATE, at_once, checked};
 use chokepoint_fabric::network::{Network, Tree};
 use chokepoint_fabric::packet::{Balance, Options, PacketResult, run};
 use chokepoint_fabric::schedule::{Schedule, Transfer};
@@ -11,15 +11,20 @@ use proptest::prelude::*;
 const LATENCY: f64 = 0.3e-6;
 const START: f64 = 1e-6;
 
-/// Leaves of 4 chips, one to four spines.
-fn network(spines: u32) -> Tree {
+/// Leaves of 4 chips, and a number of spines.
+fn network(spines: u32, rate: f64) -> Tree {
     LeafSpine {
         chips: 12,
         leaf: 4,
         spines,
         latency: [LATENCY; 2],
     }
-    .build()
+    .with_rate(rate)
+}
+
+/// Rates with and without a whole number of picoseconds for a byte.
+fn rate() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(RATE), Just(46.1e9), Just(112.5e9), 1e9..1e12_f64]
 }
 
 fn options() -> impl Strategy<Value = Options> {
@@ -79,7 +84,12 @@ fn on_a_link(size: f64) -> f64 {
     size + 64.0 * (size / 4096.0).ceil().max(1.0)
 }
 
-fn assert_no_transfer_is_too_fast(network: &Tree, schedule: &Schedule, result: &PacketResult) {
+fn assert_no_transfer_is_too_fast(
+    network: &Tree,
+    rate: f64,
+    schedule: &Schedule,
+    result: &PacketResult,
+) {
     for (number, transfer) in schedule.transfers().iter().enumerate() {
         let after = schedule.after(number as u32).iter();
         let ready = after
@@ -89,7 +99,7 @@ fn assert_no_transfer_is_too_fast(network: &Tree, schedule: &Schedule, result: &
         let least = if links == 0 {
             0.0
         } else {
-            on_a_link(transfer.size.get()) / RATE + f64::from(links) * LATENCY
+            on_a_link(transfer.size.get()) / rate + f64::from(links) * LATENCY
         };
         let finish = result.finish[number].get();
         assert!(
@@ -105,12 +115,13 @@ proptest! {
     #[test]
     fn bytes_are_conserved_and_no_link_is_too_fast(
         spines in 1..5_u32,
+        rate in rate(),
         schedule in schedule(),
         options in options(),
     ) {
-        let network = network(spines);
+        let network = network(spines, rate);
         let result = checked(&network, &schedule, &options);
-        assert_no_transfer_is_too_fast(&network, &schedule, &result);
+        assert_no_transfer_is_too_fast(&network, rate, &schedule, &result);
         prop_assert_eq!(&result, &run(&network, &schedule, &options).unwrap());
         let on_links: Bytes = result.links.iter().map(|it| it.bytes).sum();
         let crossed = schedule.transfers().iter().map(|it| {
@@ -128,35 +139,32 @@ proptest! {
         }
     }
 
-    /// A wider window or a faster network never slows one message.
+    /// A wider window or a faster network never slows one message, nor a faster network one with
+    /// the usual window.
     #[test]
     fn more_is_never_slower_for_one_message(
         size in 0.0..2e6_f64,
         window in 1..60_u32,
+        rate in rate(),
         factor in 1.0..8.0_f64,
     ) {
-        let schedule = crate::support::at_once([(0, 11, size)]);
-        let time = |factor: f64, window: u32| {
-            let mut levels = network(2).levels().to_vec();
-            for level in &mut levels {
-                level.rate = level.rate * factor;
-            }
-            let routing = chokepoint_fabric::network::Routing::Single;
-            let network = Tree::new(12, levels, routing).unwrap();
+        let schedule = at_once([(0, 11, size)]);
+        let time = |rate: f64, window: Option<u32>| {
             let options = Options {
-                window: Some(Bytes::new(f64::from(window) * PACKET)),
+                window: window.map(|packets| Bytes::new(f64::from(packets) * PACKET)),
                 ..Options::default()
             };
-            run(&network, &schedule, &options).unwrap().makespan
+            run(&network(2, rate), &schedule, &options).unwrap().makespan
         };
-        prop_assert!(time(factor, window) <= time(1.0, window));
-        prop_assert!(time(1.0, window + 1) <= time(1.0, window));
+        prop_assert!(time(rate * factor, Some(window)) <= time(rate, Some(window)));
+        prop_assert!(time(rate * factor, None) <= time(rate, None));
+        prop_assert!(time(rate, Some(window + 1)) <= time(rate, Some(window)));
     }
 
     /// Which seed is drawn does not matter where there is one path.
     #[test]
     fn seeds_only_choose_paths(schedule in schedule(), options in options(), seed in any::<u64>()) {
-        let network = network(1);
+        let network = network(1, RATE);
         let other = Options { seed, ..options };
         let one = run(&network, &schedule, &options).unwrap();
         prop_assert_eq!(one, run(&network, &schedule, &other).unwrap());

@@ -32,10 +32,14 @@ impl LeafSpine {
     }
 
     pub fn build(&self) -> Tree {
+        self.with_rate(RATE)
+    }
+
+    pub fn with_rate(&self, rate: f64) -> Tree {
         let level = |at: usize, children, parents| Level {
             children,
             parents,
-            rate: Bandwidth::new(RATE),
+            rate: Bandwidth::new(rate),
             latency: Seconds::new(self.latency[at]),
         };
         let leaves = self.chips.div_ceil(self.leaf);
