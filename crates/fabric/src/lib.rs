@@ -21,6 +21,8 @@ pub mod goal;
 mod group;
 mod moe;
 pub mod network;
+pub mod packet;
+mod parts;
 pub mod schedule;
 mod spec;
 pub mod topology;
