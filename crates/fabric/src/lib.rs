@@ -22,7 +22,6 @@ mod group;
 mod moe;
 pub mod network;
 pub mod packet;
-mod parts;
 pub mod schedule;
 mod spec;
 pub mod topology;
