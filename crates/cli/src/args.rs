@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chokepoint_report::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::collective;
 use crate::options::Training;
 use crate::sites::Sites;
 
@@ -194,6 +195,8 @@ pub struct Network {
 pub enum NetworkAction {
     /// Count switches, cables and modules, bandwidths and distances of a number of chips.
     Topology(Topology),
+    /// Time a collective, size by size: by formulas, by measured curves, as flows or as packets.
+    Run(collective::Run),
 }
 
 /// Options of `network topology`.

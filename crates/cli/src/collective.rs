@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::{
-    CollectiveRequest, CollectiveRun, Fidelity, Wear, collective_goal, parse_algorithm,
-    parse_collective, parse_size, run_collective, sizes,
+    CollectiveRequest, CollectiveRun, Fidelity, collective_goal, parse_algorithm, parse_collective,
+    parse_size, run_collective, sizes,
 };
 use chokepoint_report::{Language, collective_csv, collective_json, collective_table};
 use clap::{Args, ValueEnum};
@@ -46,10 +46,10 @@ pub struct Run {
     /// Slices that a message is cut in; what is fastest where none are named.
     #[arg(long)]
     pub slices: Option<u32>,
-    /// Share of the links, in %, that have failed; with --fidelity flows or packets.
+    /// Share of the cables, in %, that have failed; with --fidelity flows.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
-    pub failed_links: f64,
-    /// Seed of what is left to chance: paths, failed links.
+    pub failed_cables: f64,
+    /// Seed of what is left to chance: paths, failed cables.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Also write the transfers of the named algorithm at the first size as GOAL (`LogGOPSim`).
@@ -108,11 +108,13 @@ fn request(options: &Run) -> Result<CollectiveRequest, Diagnostic> {
         ranks: options.ranks,
         sizes: wanted(options)?,
         fidelity: options.fidelity.into(),
-        algorithm: options.algorithm.as_deref().map(parse_algorithm).transpose()?,
+        algorithm: options
+            .algorithm
+            .as_deref()
+            .map(parse_algorithm)
+            .transpose()?,
         slices: options.slices,
-        wear: Wear {
-            failed_share: options.failed_links / 100.0,
-        },
+        failed_share: options.failed_cables / 100.0,
         seed: options.seed,
     })
 }

@@ -5,6 +5,7 @@
 
 mod args;
 mod catalog;
+mod collective;
 mod compare;
 mod diagnostic;
 mod files;

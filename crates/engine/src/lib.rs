@@ -10,6 +10,7 @@ mod emit;
 mod equal;
 mod export;
 mod limits;
+mod network;
 mod prediction;
 mod resolve;
 mod row;
@@ -26,6 +27,10 @@ pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
 pub use emit::{Target, emit};
 pub use export::facts as export_facts;
+pub use network::{
+    Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, NcclRow,
+    NcclRun, collective_goal, parse_algorithm, parse_collective, parse_size, run_collective, sizes,
+};
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{

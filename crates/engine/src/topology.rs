@@ -134,7 +134,7 @@ fn build(
     })
 }
 
-fn statement(refusal: Refusal, chips: u64) -> Statement {
+pub(crate) fn statement(refusal: Refusal, chips: u64) -> Statement {
     let text = |number: u64| number.to_string();
     match refusal {
         Refusal::TooManyChips { most } => Statement::new(

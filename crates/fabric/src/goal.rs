@@ -7,7 +7,7 @@ use crate::algorithm::Ranks;
 use crate::schedule::Schedule;
 
 /// A schedule as GOAL, its transfers' numbers as tags; absent where a switch takes part, which GOAL
-/// does not know, or a transfer waits for something that arrives elsewhere.
+/// does not know, or a transfer waits for something between others.
 ///
 /// Sizes are rounded up to whole bytes. What starts a transfer is left to the reader, whose model of
 /// overheads it is.
@@ -34,10 +34,13 @@ pub fn goal(schedule: &Schedule, ranks: &Ranks) -> Option<String> {
         let lines_of = &mut lines[from as usize];
         writeln!(lines_of, "s{at}: send {bytes}b to {to} tag {at}").ok()?;
         for awaited in schedule.after(at as u32) {
-            if all[*awaited as usize].to != transfer.from {
-                return None;
-            }
-            writeln!(lines_of, "s{at} requires r{awaited}").ok()?;
+            let earlier = all[*awaited as usize];
+            let which = match transfer.from {
+                from if from == earlier.to => 'r',
+                from if from == earlier.from => 's',
+                _ => return None,
+            };
+            writeln!(lines_of, "s{at} requires {which}{awaited}").ok()?;
         }
         writeln!(
             lines[to as usize],

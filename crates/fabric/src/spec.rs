@@ -172,6 +172,15 @@ impl Fabric {
         }
     }
 
+    /// The same fabric by latency and bandwidth alone.
+    #[must_use]
+    pub fn without_curves(&self) -> Self {
+        Self {
+            curves: Curves::new(&[], 1),
+            ..self.clone()
+        }
+    }
+
     /// The same fabric with scaled resources.
     #[must_use]
     pub fn scaled(&self, scale: FabricScale) -> Self {

@@ -9,6 +9,7 @@
 
 mod answer;
 mod chart;
+mod collective;
 mod export;
 mod figures;
 mod grid;
@@ -32,6 +33,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+pub use collective::{collective_csv, collective_json, collective_table};
 pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};

@@ -2,9 +2,11 @@
 
 mod nccl;
 mod request;
+mod simulate;
 
-use chokepoint_diag::Diagnostic;
-use chokepoint_fabric::algorithm::{Algorithm, Collective};
+use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_fabric::algorithm::{Algorithm, Collective, schedule};
+use chokepoint_fabric::goal::goal;
 use chokepoint_fabric::{Fabric, Group};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
@@ -13,9 +15,11 @@ pub use request::{
     CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size, sizes,
 };
 
+use simulate::{Simulated, Simulator};
+
+use crate::Data;
 use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
-use crate::Data;
 
 /// A collective on a system, size by size.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +60,18 @@ pub struct CollectiveFound {
     pub algorithm_bandwidth: Bandwidth,
     /// Bus bandwidth as nccl-tests define it.
     pub bus_bandwidth: Bandwidth,
+    /// The link that was busy longest, where links were simulated.
+    pub busiest: Option<Busiest>,
+}
+
+/// A link that was busy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Busiest {
+    /// What it is of: `domain`, `card` (of a chip into the network between domains) or `scale-out`
+    /// (between its switches).
+    pub wire: &'static str,
+    /// Share of the time in which it was.
+    pub share: f64,
 }
 
 /// Runs a collective at every size.
@@ -70,9 +86,20 @@ pub fn run_collective(
     let parts = system_parts(&data.catalog, &request.system)?;
     let group = Group::adjacent(request.ranks);
     let shape = group.split(parts.fabric.domain);
+    let simulator = if request.fidelity.simulates() {
+        Some(Simulator::new(request, &parts, data))
+    } else {
+        None
+    };
     let rows = request.sizes.iter().map(|size| CollectiveRow {
         size: *size,
-        found: formula(request, &parts, *size).map(|time| found(request, *size, time, None)),
+        found: match &simulator {
+            Some(Ok(simulator)) => simulator
+                .run(request, *size)
+                .map(|run| found(request, *size, run.time, Some(run))),
+            Some(Err(reason)) => Err(reason.clone()),
+            None => formula(request, &parts, *size).map(|time| found(request, *size, time, None)),
+        },
     });
     Ok(CollectiveRun {
         system: parts.system.id.clone(),
@@ -80,9 +107,41 @@ pub fn run_collective(
         network: parts.network.name.clone(),
         shape,
         rows: rows.collect(),
-        notes: Vec::new(),
+        notes: notes(request, &parts),
         request: request.clone(),
     })
+}
+
+/// The transfers of the named algorithm at the first size, as GOAL.
+///
+/// # Errors
+/// What is wrong with the request, or why there are no such transfers.
+pub fn collective_goal(request: &CollectiveRequest, data: &Data) -> Result<String, Diagnostic> {
+    request.check()?;
+    let parts = system_parts(&data.catalog, &request.system)?;
+    let refused = |why: &str| Diagnostic::new(Code::Usage, format!("there is no GOAL file: {why}"));
+    let (Some(algorithm), Some(size)) = (request.algorithm, request.sizes.first()) else {
+        return Err(refused("an algorithm is not named").help("write --algorithm"));
+    };
+    let ranks = simulate::ranks(request, &parts, None)
+        .ok_or_else(|| refused("the ranks do not fill whole domains"))?;
+    let slices = request.slices.unwrap_or(1);
+    let what = (request.collective, algorithm);
+    schedule(what, &ranks, *size, slices, Seconds::ZERO)
+        .and_then(|schedule| goal(&schedule, &ranks))
+        .ok_or_else(|| refused("the algorithm does not do this between ranks alone"))
+}
+
+/// What to know of the numbers.
+fn notes(request: &CollectiveRequest, parts: &SystemParts) -> Vec<Statement> {
+    let mut notes = Vec::new();
+    if request.fidelity == Fidelity::Calibrated && !parts.fabric.has_curves() {
+        notes.push(Statement::new("no-curves", []));
+    }
+    if request.fidelity.simulates() {
+        notes.push(Statement::new("wires-achieved", []));
+    }
+    notes
 }
 
 /// Time by the formulas that training and serving use, with or without measured curves.
@@ -114,12 +173,13 @@ fn found(
     request: &CollectiveRequest,
     size: Bytes,
     time: Seconds,
-    algorithm: Option<(Algorithm, u32)>,
+    simulated: Option<Simulated>,
 ) -> CollectiveFound {
     let algorithm_bandwidth = size / time;
     CollectiveFound {
         time,
-        algorithm,
+        algorithm: simulated.as_ref().map(|run| (run.algorithm, run.slices)),
+        busiest: simulated.and_then(|run| run.busiest),
         algorithm_bandwidth,
         bus_bandwidth: algorithm_bandwidth * bus_share(request.collective, request.ranks),
     }

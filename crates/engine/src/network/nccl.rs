@@ -59,9 +59,8 @@ impl NcclRun {
             let span = start..start + line.trim_end().len();
             start += line.len();
             let line = line.trim();
-            let fault = |message: &str| {
-                Diagnostic::new(Code::Value, message).at(file, text, span.clone())
-            };
+            let fault =
+                |message: &str| Diagnostic::new(Code::Value, message).at(file, text, span.clone());
             if let Some(comment) = line.strip_prefix('#') {
                 let comment = comment.trim();
                 if let Some(host) = run.comment(comment) {
@@ -75,9 +74,12 @@ impl NcclRun {
         if run.rows.is_empty() {
             let message = "there is no measured size in the file";
             let help = "the output of all_reduce_perf and its like, with lines of size, count, type, time, algbw and busbw, is expected";
-            return Err(Diagnostic::new(Code::Value, message).at(file, text, 0..0).help(help));
+            return Err(Diagnostic::new(Code::Value, message)
+                .at(file, text, 0..0)
+                .help(help));
         }
-        run.rows.sort_by(|a, b| a.size.get().total_cmp(&b.size.get()));
+        run.rows
+            .sort_by(|a, b| a.size.get().total_cmp(&b.size.get()));
         run.rows.dedup_by(|a, b| a.size == b.size);
         if ranks > 0 {
             run.ranks = Some(ranks);
@@ -123,7 +125,9 @@ fn row(line: &str) -> Result<NcclRow, &'static str> {
     let cells: Vec<&str> = line.split_whitespace().collect();
     let number = |cell: &&str| cell.parse::<f64>().ok().filter(|value| value.is_finite());
     let size = cells.first().and_then(number).filter(|size| *size >= 0.0);
-    let kind = cells.iter().position(|cell| cell.starts_with(char::is_alphabetic));
+    let kind = cells
+        .iter()
+        .position(|cell| cell.starts_with(char::is_alphabetic));
     let (Some(size), Some(kind)) = (size, kind) else {
         return Err("a line of nccl-tests begins with size, count and type");
     };
@@ -138,7 +142,9 @@ fn row(line: &str) -> Result<NcclRow, &'static str> {
         rest = after;
     }
     let [time, algorithm, bus, wrong, ..] = rest else {
-        return Err("time, algorithm and bus bandwidth and wrong values are expected behind the type");
+        return Err(
+            "time, algorithm and bus bandwidth and wrong values are expected behind the type",
+        );
     };
     if number(wrong).is_some_and(|wrong| wrong > 0.0) {
         return Err("nccl-tests found wrong values: what this run measured is not the collective");

@@ -63,6 +63,8 @@ pub struct CollectiveRequest {
     pub algorithm: Option<Algorithm>,
     /// Slices that a message is cut in; what is fastest where none are named.
     pub slices: Option<u32>,
+    /// Share of the cables that have failed.
+    pub failed_share: f64,
     /// Seed of the choices of paths.
     pub seed: u64,
 }
@@ -86,7 +88,10 @@ impl CollectiveRequest {
             let message = "a size lies outside 1 B to 1 PB".to_owned();
             return wrong(message, "write --size \"1 MiB\", or --from and --to");
         }
-        if self.slices.is_some_and(|slices| !(1..=MOST_SLICES).contains(&slices)) {
+        if self
+            .slices
+            .is_some_and(|slices| !(1..=MOST_SLICES).contains(&slices))
+        {
             let message = "--slices is out of range".to_owned();
             return wrong(message, "write a number from 1 to 256");
         }
@@ -96,6 +101,14 @@ impl CollectiveRequest {
                 self.fidelity.name()
             );
             return wrong(message, "write --fidelity flows or packets");
+        }
+        if !(0.0..1.0).contains(&self.failed_share) {
+            let message = "--failed-cables is out of range".to_owned();
+            return wrong(message, "write a share in % from 0 to below 100");
+        }
+        if self.failed_share > 0.0 && self.fidelity != Fidelity::Flows {
+            let message = "failed cables are looked at by --fidelity flows alone".to_owned();
+            return wrong(message, "write --fidelity flows");
         }
         Ok(())
     }
@@ -121,14 +134,17 @@ pub fn parse_algorithm(text: &str) -> Result<Algorithm, Diagnostic> {
 
 fn named(kind: &str, text: &str, known: &[&str]) -> Result<usize, Diagnostic> {
     let wanted = text.trim().to_lowercase().replace('_', "-");
-    known.iter().position(|name| *name == wanted).ok_or_else(|| {
-        let near = nearest(text, known.iter().copied());
-        let help = match near.first() {
-            Some(name) => format!("did you mean \"{name}\"?"),
-            None => format!("one of {}", known.join(", ")),
-        };
-        Diagnostic::new(Code::Usage, format!("there is no {kind} \"{text}\"")).help(help)
-    })
+    known
+        .iter()
+        .position(|name| *name == wanted)
+        .ok_or_else(|| {
+            let near = nearest(text, known.iter().copied());
+            let help = match near.first() {
+                Some(name) => format!("did you mean \"{name}\"?"),
+                None => format!("one of {}", known.join(", ")),
+            };
+            Diagnostic::new(Code::Usage, format!("there is no {kind} \"{text}\"")).help(help)
+        })
 }
 
 /// Reads a size with its unit.
@@ -136,7 +152,7 @@ fn named(kind: &str, text: &str, known: &[&str]) -> Result<usize, Diagnostic> {
 /// # Errors
 /// When it is none.
 pub fn parse_size(text: &str) -> Result<Bytes, Diagnostic> {
-    let size = parse_quantity(text, Dimension::Data);
+    let size = parse_quantity(Dimension::Data, text);
     size.map(Bytes::new).map_err(|error| {
         Diagnostic::new(Code::Usage, format!("\"{text}\" is no size: {error}"))
             .help("write a number and a unit, such as \"64 KiB\" or \"1 GB\"")

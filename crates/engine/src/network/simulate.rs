@@ -13,9 +13,9 @@ use chokepoint_fabric::{Fabric, Group, flow, packet};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
 use super::{Busiest, CollectiveRequest, Fidelity};
-use crate::Data;
 use crate::resolve::SystemParts;
 use crate::row::Statement;
+use crate::{Data, topology};
 
 /// Most transfers that are simulated one by one.
 const MOST_TRANSFERS: u64 = 1 << 20;
@@ -69,16 +69,15 @@ impl Wires {
         data: &Data,
         routing: Routing,
     ) -> Result<Self, Statement> {
-        let link = parts.domain_link(&data.catalog);
-        let network =
-            SystemNetwork::new(&parts.system, link, &parts.network, request.ranks, routing)
-                .map_err(|why| {
-                    Statement::new("ranks-beyond-topology", [("why", why.to_string())])
-                })?;
+        let wiring = parts.system.domain.wiring.as_ref();
+        let link = wiring.and_then(|wiring| data.catalog.link(&wiring.link).ok());
+        let (system, chips) = (&parts.system, request.ranks);
+        let network = SystemNetwork::new(system, link, &parts.network, chips, routing)
+            .map_err(|refusal| topology::statement(refusal, chips))?;
         let mut links = network.links().to_vec();
         achieved(&network, &parts.fabric, &mut links);
-        if request.wear.failed_share > 0.0 {
-            for (link, factor) in network.fail_cables(request.wear.failed_share, request.seed) {
+        if request.failed_share > 0.0 {
+            for (link, factor) in network.fail_cables(request.failed_share, request.seed) {
                 links[link as usize].rate = links[link as usize].rate * factor;
             }
         }
@@ -132,6 +131,27 @@ fn achieved(network: &SystemNetwork, fabric: &Fabric, links: &mut [Link]) {
     }
 }
 
+/// The ranks of a request, with the switches that sum where the network is given and has such.
+/// Absent where they do not fill whole domains.
+pub(super) fn ranks(
+    request: &CollectiveRequest,
+    parts: &SystemParts,
+    network: Option<&SystemNetwork>,
+) -> Option<Ranks> {
+    let (inside, domains) = Group::adjacent(request.ranks).split(parts.fabric.domain);
+    let number = |value: u64| u32::try_from(value).ok();
+    let switches: Option<Vec<u32>> = network
+        .filter(|_| parts.system.domain.in_switch_reduction)
+        .and_then(|network| {
+            let domains = 0..number(domains)?;
+            domains
+                .map(|domain| network.domain_switch(domain))
+                .collect()
+        });
+    let chips = (0..number(request.ranks)?).collect();
+    Ranks::new(chips, number(inside)?, switches.unwrap_or_default())
+}
+
 impl Simulator {
     /// The links of the chips that take part.
     pub(super) fn new(
@@ -144,16 +164,8 @@ impl Simulator {
             Fidelity::Packets => Some(Wires::new(request, parts, data, Routing::Single)?),
             _ => None,
         };
-        let (inside, domains) = Group::adjacent(request.ranks).split(parts.fabric.domain);
-        let number = |value: u64| u32::try_from(value).ok();
-        let ranks = number(request.ranks).zip(number(inside)).and_then(|(all, inside)| {
-            let switches: Option<Vec<u32>> = (0..number(domains)?)
-                .map(|domain| sprayed.network.domain_switch(domain))
-                .collect();
-            let switches = switches.filter(|_| parts.system.domain.in_switch_reduction);
-            Ranks::new((0..all).collect(), inside, switches.unwrap_or_default())
-        });
-        let ranks = ranks.ok_or_else(|| Statement::new("ranks-uneven", []))?;
+        let ranks = ranks(request, parts, Some(&sprayed.network))
+            .ok_or_else(|| Statement::new("ranks-uneven", []))?;
         Ok(Self {
             sprayed,
             single,
@@ -276,14 +288,9 @@ fn tried(request: &CollectiveRequest, algorithm: Algorithm) -> Vec<u32> {
 }
 
 /// How many transfers an algorithm has, within a factor of two.
-fn transfers(
-    (collective, algorithm): (Collective, Algorithm),
-    ranks: &Ranks,
-    slices: u32,
-) -> u64 {
+fn transfers((collective, algorithm): (Collective, Algorithm), ranks: &Ranks, slices: u32) -> u64 {
     use Algorithm as A;
-    let [all, inside, domains] =
-        [ranks.number(), ranks.inside(), ranks.domains()].map(u64::from);
+    let [all, inside, domains] = [ranks.number(), ranks.inside(), ranks.domains()].map(u64::from);
     let rings = if domains > 1 && collective == Collective::AllReduce {
         inside
     } else {

@@ -5,6 +5,9 @@ use chokepoint_units::{Bytes, Seconds};
 use super::Ranks;
 use crate::schedule::{Schedule, Transfer};
 
+/// Slices of which a transfer is under way at once: a second hides the latency of the first.
+const UNDER_WAY: usize = 2;
+
 /// Some units of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
@@ -46,6 +49,8 @@ pub(super) struct Builder<'a> {
     unit: Bytes,
     whole: Part,
     schedule: Schedule,
+    /// First transfer of each slice, all of which have the same ones.
+    begun: Vec<u32>,
     #[cfg(test)]
     pub moved: Vec<(Part, Then)>,
 }
@@ -65,6 +70,7 @@ impl<'a> Builder<'a> {
             unit: size / f64::from(count),
             whole: Part { first: 0, count },
             schedule: Schedule::new(start),
+            begun: Vec::new(),
             #[cfg(test)]
             moved: Vec::new(),
         })
@@ -84,9 +90,16 @@ impl<'a> Builder<'a> {
         self.unit * f64::from(part.count)
     }
 
-    /// One slice of the message.
-    pub fn slice(&self, at: u32) -> Part {
+    /// One slice of the message, whose transfers follow.
+    pub fn slice(&mut self, at: u32) -> Part {
+        self.begun.push(self.schedule.transfers().len() as u32);
         self.whole.piece(at, self.slices)
+    }
+
+    /// The same transfer so many slices ago that may be under way at once.
+    fn earlier(&self) -> Option<u32> {
+        let (now, before) = (self.begun.last()?, self.begun.iter().rev().nth(UNDER_WAY)?);
+        Some(before + self.schedule.transfers().len() as u32 - now)
     }
 
     /// From a vertex to another; the transfer's number.
@@ -100,7 +113,10 @@ impl<'a> Builder<'a> {
             to,
             size: self.bytes(part),
         };
-        self.schedule.add(transfer, after)
+        match self.earlier() {
+            Some(earlier) => self.schedule.add(transfer, &[after, &[earlier]].concat()),
+            None => self.schedule.add(transfer, after),
+        }
     }
 
     /// Bytes that are no part of one message, as in an exchange of parts of different sizes.

@@ -11,8 +11,9 @@ impl Builder<'_> {
             return None;
         }
         for slice in 0..self.slices {
+            let part = self.slice(slice);
             let ready = vec![Vec::new(); ranks.len()];
-            self.direct_among(&ranks, self.slice(slice), collective, &ready);
+            self.direct_among(&ranks, part, collective, &ready);
         }
         Some(())
     }

@@ -15,7 +15,8 @@ impl Builder<'_> {
             return None;
         }
         for slice in 0..self.slices {
-            self.hierarchical_slice(collective, algorithm, self.slice(slice))?;
+            let part = self.slice(slice);
+            self.hierarchical_slice(collective, algorithm, part)?;
         }
         Some(())
     }

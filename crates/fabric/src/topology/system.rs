@@ -147,6 +147,21 @@ impl SystemNetwork {
         &self.scale_out
     }
 
+    /// Whether a link is between a chip's card and the scale-out network.
+    #[must_use]
+    pub fn is_card(&self, link: u32) -> bool {
+        let part = self.first.partition_point(|first| *first <= link);
+        let Some(part) = part.checked_sub(1) else {
+            return false;
+        };
+        let own = link - self.first[part];
+        match &self.outside {
+            Outside::Nothing => false,
+            Outside::Trees(trees) => trees[part].level_of(own) == 0,
+            Outside::Dragonfly(dragonfly) => own < dragonfly.first_links().0,
+        }
+    }
+
     /// The vertex that stands for the switches of a domain; absent where links are direct.
     #[must_use]
     pub fn domain_switch(&self, domain: u32) -> Option<u32> {

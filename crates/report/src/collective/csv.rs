@@ -44,7 +44,11 @@ pub fn collective_csv(run: &CollectiveRun) -> Result<String, Error> {
             algorithm.map_or_else(String::new, |(_, slices)| slices.to_string()),
             busiest.map_or_else(String::new, |it| it.wire.to_owned()),
             number(busiest.map(|it| it.share)),
-            row.found.as_ref().err().map_or("", |reason| reason.key).to_owned(),
+            row.found
+                .as_ref()
+                .err()
+                .map_or("", |reason| reason.key)
+                .to_owned(),
         ])?;
     }
     text(writer)

@@ -3,9 +3,6 @@
 mod csv;
 mod json;
 mod table;
-#[cfg(test)]
-mod tests;
-
 pub use csv::collective_csv;
 pub use json::collective_json;
 pub use table::collective_table;

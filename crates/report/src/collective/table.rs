@@ -41,7 +41,10 @@ fn title(words: &Words, run: &CollectiveRun) -> String {
             ("inside", &inside),
             ("domains", &domains),
             ("network", &run.network),
-            ("fidelity", &words.of("fidelity", run.request.fidelity.name())),
+            (
+                "fidelity",
+                &words.of("fidelity", run.request.fidelity.name()),
+            ),
         ],
     )
 }
