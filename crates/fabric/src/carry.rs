@@ -178,7 +178,7 @@ impl Curves {
 }
 
 /// Passes of the data over the ring: reduce-scatter and all-gather make an all-reduce.
-const fn passes(kind: CollectiveKind) -> f64 {
+pub(crate) const fn passes(kind: CollectiveKind) -> f64 {
     match kind {
         CollectiveKind::AllReduce => 2.0,
         CollectiveKind::AllGather | CollectiveKind::ReduceScatter | CollectiveKind::AllToAll => 1.0,

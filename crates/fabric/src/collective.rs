@@ -7,6 +7,7 @@
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_units::{Bytes, Seconds};
 
+use crate::carry::passes;
 use crate::curve::{bus_factor, closed_form};
 use crate::{Fabric, Group};
 
@@ -107,9 +108,7 @@ impl Fabric {
     }
 
     /// One domain: its curve or closed form. Several: a stage inside the domains and one between
-    /// them on the shard of each rank, all rails at once (hierarchical, as NCCL's `NVLSTree`, ring
-    /// and `CollNet` move data: each link carries the same bytes). All-to-all has no stages; its
-    /// local and remote parts run side by side.
+    /// them. All-to-all has no stages; its local and remote parts run side by side.
     fn collective(&self, kind: CollectiveKind, group: Group, size: Bytes) -> Seconds {
         if group.size <= 1 || size <= Bytes::ZERO {
             return Seconds::ZERO;
@@ -118,40 +117,53 @@ impl Fabric {
         if domains <= 1 {
             return self.inside(kind, size, inside);
         }
-        let shard = size / self.rails(inside);
-        match kind {
-            CollectiveKind::AllReduce => self.all_reduce_across(size, inside, domains),
-            CollectiveKind::AllGather | CollectiveKind::ReduceScatter => self.staged(
-                self.inside(kind, size, inside),
-                self.outside(kind, shard, domains),
-            ),
+        let within = match kind {
+            CollectiveKind::AllReduce => {
+                let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
+                    + self.inside(CollectiveKind::AllGather, size, inside);
+                self.inside(kind, size, inside).min(halves)
+            }
+            CollectiveKind::AllGather | CollectiveKind::ReduceScatter => {
+                self.inside(kind, size, inside)
+            }
             CollectiveKind::AllToAll => {
                 let local = size / domains as f64;
                 let remote = size - local;
                 let crossing = self.out_latency + remote / self.out_bandwidth;
-                crossing.max(self.inside(kind, local, inside))
+                return crossing.max(self.inside(kind, local, inside));
             }
-        }
+        };
+        self.over_domains(kind, size, within, (inside, domains))
     }
 
-    /// An all-reduce over several domains: reduced inside, summed between the domains on all rails,
-    /// spread inside; the sum by trees for small messages and by rings for large ones.
+    /// A collective over several domains: a stage inside the domains, given, and one between them on
+    /// the shard of each rank, on all rails at once (each link carries the same bytes), by trees for
+    /// small messages and by rings for large ones.
     ///
-    /// A ring passes all ranks, so that its first segment comes round after 2 (n - 1) hops: 38 of
-    /// the network and 2,840 of the links on 20 racks of GB200, 3.7 of the 4.6 to 5.4 ms by which
-    /// measured times exceed size over bandwidth there (coll-1937 to 1942).
-    fn all_reduce_across(&self, size: Bytes, inside: u64, domains: u64) -> Seconds {
-        let kind = CollectiveKind::AllReduce;
-        let whole = self.inside(kind, size, inside);
-        let halves = self.inside(CollectiveKind::ReduceScatter, size, inside)
-            + self.inside(CollectiveKind::AllGather, size, inside);
-        let within = whole.min(halves);
+    /// A ring passes all ranks, so that its first segment comes round after p (n - 1) hops in p
+    /// passes: of an all-reduce over 20 racks of GB200 38 of the network and 2,840 of the links, 3.8
+    /// of the 4.6 to 5.4 ms by which measured times exceed size over bandwidth there (coll-1937 to
+    /// 1942).
+    fn over_domains(
+        &self,
+        kind: CollectiveKind,
+        size: Bytes,
+        within: Seconds,
+        (inside, domains): (u64, u64),
+    ) -> Seconds {
+        let passes = passes(kind);
         let wires = size * bus_factor(kind, domains) / self.out_bandwidth / self.rails(inside);
-        let levels = 2.0 * libm::ceil(libm::log2(domains as f64));
-        let tree = self.staged(within, self.crossings(levels, size) + wires / TREE_RATE);
-        let (crossings, hops) = (2 * (domains - 1), 2 * (inside * domains - domains));
-        let round = self.crossings(crossings as f64, size)
-            + self.curves.hop() * (self.link.latency * hops as f64);
+        let levels = passes * libm::ceil(libm::log2(domains as f64));
+        // One rank of each domain: NCCL's PAT has the rate of a ring at the latency of a tree.
+        let rate = if inside > 1 || kind == CollectiveKind::AllReduce {
+            TREE_RATE
+        } else {
+            1.0
+        };
+        let tree = self.staged(within, self.crossings(levels, size) + wires / rate);
+        let hops = passes * ((inside - 1) * domains) as f64;
+        let round = self.crossings(passes * (domains - 1) as f64, size)
+            + self.curves.hop() * (self.link.latency * hops);
         tree.min(self.staged(within, wires) + round)
     }
 
@@ -192,12 +204,5 @@ impl Fabric {
                     self.domain_latency,
                 )
             })
-    }
-
-    /// An all-gather or reduce-scatter between domains, one rank of each, over the scale-out
-    /// network: bandwidth of a ring, latency of a tree (NCCL's PAT; its rings take n - 1 hops).
-    fn outside(&self, kind: CollectiveKind, size: Bytes, ranks: u64) -> Seconds {
-        let levels = libm::ceil(libm::log2(ranks as f64));
-        self.crossings(levels, size) + size * bus_factor(kind, ranks) / self.out_bandwidth
     }
 }

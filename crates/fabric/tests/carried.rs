@@ -1,8 +1,6 @@
 //! Measured curves on rank counts that were not measured, and kernels beside them: hand-worked
 //! examples, and what always holds.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
-
 #[path = "../../../tests/support/shared.rs"]
 mod shared;
 

@@ -60,6 +60,7 @@ fn plain(topology: Topology) -> Fabric {
     let mut network = CATALOG.network("ib-ndr-400g").unwrap().clone();
     network.achieved.value = 1.0;
     network.latency.value = Seconds::new(5e-6);
+    network.handover.value = Seconds::new(50e-6);
     let curves = CATALOG.calibration("h100-sxm").unwrap();
     Fabric::new(&system, &network, curves, None)
 }
@@ -228,25 +229,30 @@ fn closed_forms_by_hand() {
     );
 }
 
+/// A message across: 5 us, and 5 us more for those that ask for room, half of it due at 32 KiB.
+fn crossing(size: f64) -> f64 {
+    5e-6 * (1.0 + size / (size + 32768.0))
+}
+
 /// 16 ranks on two domains of 8, by hand: stages of all-gather and their pipeline.
 #[test]
 fn stages_by_hand() {
     let fabric = plain(Topology::Switched);
     let group = Group::adjacent(16);
-    // 70 MB inside: 881 us; outside 8.75 MB x 1/2 at 10 GB/s and 5 us: 442.5 us. Handovers of
-    // 50 us: 881 + 2 sqrt(442.5 x 50) = 881 + 297.5.
-    let expected = 881e-6 + 2.0 * (442.5e-6_f64 * 50e-6).sqrt();
+    // 70 MB inside: 881 us; outside 8.75 MB x 1/2 at 10 GB/s: 437.5 us. Handovers of 50 us: 881 +
+    // 2 sqrt(437.5 x 50) = 881 + 295.8. One hop of the ring across.
+    let expected = 881e-6 + 2.0 * (437.5e-6_f64 * 50e-6).sqrt() + crossing(70e6);
     near(
         "all-gather",
         run(&fabric, KINDS[1], group, 70e6),
         expected,
         1e-12,
     );
-    // 70 kB: 6.875 us and 5.4375 us, one after the other, with 70/(70 + 32.768) of a handover.
+    // 70 kB: 6.875 us, 0.4375 us and the hop, one after the other.
     near(
         "small",
         run(&fabric, KINDS[1], group, 70e3),
-        6.875e-6 + 5.4375e-6 + 50e-6 * 70.0 / 102.768,
+        6.875e-6 + 0.4375e-6 + crossing(70e3),
         1e-12,
     );
     // All-to-all: half of 70 MB crosses, 5 us + 3.5 ms; the other half hides.
@@ -264,31 +270,24 @@ fn stages_by_hand() {
     near(
         "rail",
         run(&fabric, KINDS[1], rail, 70e6),
-        20e-6 + 7e-3 * 15.0 / 16.0,
+        4.0 * crossing(70e6) + 7e-3 * 15.0 / 16.0,
         1e-12,
     );
 }
 
 /// All-reduce of two domains of 8, by hand. 80 MB: 12 us and 2 ms inside; outside 10 MB at 10 GB/s, by
-/// a ring 2 x 5 us round beside. Trees would take 10 us and 10 MB / 4.4 GB/s.
+/// a ring with two hops across. Trees would take 10 MB / 4.4 GB/s.
 #[test]
 fn all_reduce_across_domains_by_hand() {
     let fabric = plain(Topology::Switched);
     let group = Group::adjacent(16);
-    let ring = 2012e-6 + 2.0 * (1e-3_f64 * 50e-6).sqrt() + 10e-6;
+    let ring = 2012e-6 + 2.0 * (1e-3_f64 * 50e-6).sqrt() + 2.0 * crossing(80e6);
     near("ring", run(&fabric, KINDS[0], group, 80e6), ring, 1e-9);
-    // 8 kB: 12.2 us, 1 us at a tree's rate, 10 us of its two levels, 8/(8 + 32.768) of a handover.
-    let handover = 50e-6 * 8.0 / 40.768;
-    let tree = 12.2e-6 + 10e-6 + 1e-7 / 0.44 + handover;
-    let ring: f64 = 12.2e-6 + 10e-6 + 1e-7 + handover;
-    near(
-        "small",
-        run(&fabric, KINDS[0], group, 8e3),
-        ring.min(tree),
-        1e-9,
-    );
+    // 8 kB: 12.2 us, 0.1 us and two hops.
+    let ring = 12.2e-6 + 1e-7 + 2.0 * crossing(8e3);
+    near("small", run(&fabric, KINDS[0], group, 8e3), ring, 1e-9);
     // Four domains: 4 levels of a tree beat 6 hops of a ring.
-    let tree = 12.2e-6 + 20e-6 + 1.5e-7 / 0.44 + handover;
+    let tree = 12.2e-6 + 1.5e-7 / 0.44 + 4.0 * crossing(8e3);
     let four = run(&fabric, KINDS[0], Group::adjacent(32), 8e3);
     near("four domains", four, tree, 1e-9);
     let mut system = CATALOG.system("gb200-nvl72").unwrap().clone();
