@@ -104,6 +104,10 @@ fn examples_run() {
     assert_eq!(sites["scale_out"]["sites"], 2);
     assert_eq!(sites["bisection"]["whole_bytes_per_second"], 1.6e12);
     assert_eq!(sites["levels"][1]["oversubscription"], 3.0);
+    assert_eq!(sites["levels"][1]["media"], "copper");
+    let modules = &sites["totals"]["optical_modules"];
+    assert_eq!(modules, &sites["levels"][2]["optical_modules"]);
+    assert_eq!(modules, &sites["scale_out"]["optical_modules"]);
 }
 
 #[test]
