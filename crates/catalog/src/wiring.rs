@@ -127,6 +127,9 @@ impl fmt::Display for Shape {
 pub struct ScaleOutWiring {
     /// Its shape.
     pub shape: Figure<Shape>,
+    /// What the cables from chips to their leaves or routers run over; fibre when absent.
+    #[serde(default)]
+    pub chip_media: Option<Media>,
     /// Planes of a multi-plane network.
     #[serde(default)]
     pub planes: Option<Figure<f64>>,

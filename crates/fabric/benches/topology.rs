@@ -17,7 +17,7 @@ const CASES: [(&str, u64); 4] = [
     ("hgx-h100", 65_536),
     ("deepseek-2048", 100_000),
     ("gb200-nvl72", 65_520),
-    ("cloudmatrix384", 98_304),
+    ("cloudmatrix384", 30_720),
 ];
 
 #[divan::bench(args = CASES)]

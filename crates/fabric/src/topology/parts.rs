@@ -1,6 +1,6 @@
 //! The parts of a scale-out network: switches, links and optical modules.
 
-use chokepoint_catalog::{Network, System};
+use chokepoint_catalog::{Media, Network, System};
 use chokepoint_units::{Bandwidth, Power};
 
 use super::clos::Clos;
@@ -18,23 +18,23 @@ pub struct FabricParts {
     pub switches: u64,
     /// Links between hosts and switches and between switches.
     pub links: u64,
-    /// Optical modules; every link is taken as optical at both ends.
+    /// Optical modules, at both ends of every link that is optical.
     pub modules: u64,
     /// Power of switches and modules; absent parts of the catalogue count as unknown, and then
     /// the power is absent.
     pub power: Option<Power>,
-    /// Whether it is what price books price by endpoint and tiers: trees without
+    /// Whether it is what price books price by endpoint and tiers: optical trees without
     /// oversubscription.
     pub as_priced: bool,
 }
 
 /// Parts of the scale-out network that joins a number of chips of a system.
 ///
-/// Modules end `ports_per_module` ports each, at both ends of every link.
+/// Modules end `ports_per_module` ports each, at both ends of every link that is not copper.
 ///
 /// Limits: more endpoints than three tiers join are counted as three tiers of larger switches,
-/// and a cabling that does not fit the system as a plain fat tree; the short host links are
-/// counted as optical, which overstates modules where copper reaches; a chip occupies at least one
+/// and a cabling that does not fit the system as a plain fat tree; the short links of
+/// chips are counted as optical where nothing says that they are copper, which overstates modules; a chip occupies at least one
 /// port, however little it needs of it; no spare ports, storage or management network, and no line
 /// between sites.
 #[must_use]
@@ -71,7 +71,13 @@ pub(super) fn count(shape: &ScaleOut, network: &Network) -> FabricParts {
             (endpoints, routers, endpoints + local + global)
         }
     };
-    let modules = (2 * links).div_ceil(network.link.ports_per_module.max(1));
+    let chips_in_fibre = shape.chip_media == Media::Optics || shape.tiers() == 0;
+    let optical = if chips_in_fibre {
+        links
+    } else {
+        links - endpoints
+    };
+    let modules = (2 * optical).div_ceil(network.link.ports_per_module.max(1));
     let power = match (&network.switch.power, &network.link.module_power) {
         (Some(switch), Some(module)) => {
             Some(switch.value * switches as f64 + module.value * modules as f64)

@@ -1,7 +1,7 @@
 //! The shape of a system's scale-out network for a number of chips.
 
 use chokepoint_catalog::{
-    DragonflyWiring, Figure, Network, ScaleOutWiring, Shape, System, WideArea,
+    DragonflyWiring, Figure, Media, Network, ScaleOutWiring, Shape, System, WideArea,
 };
 use chokepoint_units::{Bandwidth, Seconds};
 
@@ -26,6 +26,8 @@ pub struct ScaleOut {
     pub cable: Bandwidth,
     /// Time over one link and the switch at its start.
     pub hop: Seconds,
+    /// What the cables of the chips run over; all others are optical.
+    pub chip_media: Media,
     /// Sets of planes, each of which joins other chips: those whose number leaves the same
     /// remainder.
     pub groups: u64,
@@ -87,6 +89,7 @@ impl ScaleOut {
         };
         found.described = true;
         found.shape = wiring.shape.value;
+        found.chip_media = wiring.chip_media.unwrap_or(Media::Optics);
         if joined > 1 {
             found.spread(system, wiring)?;
             found.lay(network, wiring)?;
@@ -106,6 +109,7 @@ impl ScaleOut {
             bandwidth,
             cable: network.link.rate.value,
             hop: network.hop.value,
+            chip_media: Media::Optics,
             groups: 1,
             planes: 1,
             site: chips,

@@ -259,15 +259,20 @@ fn torus(domain: &Domain, domains: u64) -> Vec<Stage> {
     vec![direct, circuit]
 }
 
-/// A level of the scale-out network, optical throughout.
-fn optical(role: Role, scale_out: &ScaleOut, network: &Network, links: u64) -> Stage {
+/// A level of the scale-out network: optical, but for what the cables of the chips run over.
+fn cabled(role: Role, scale_out: &ScaleOut, network: &Network, links: u64) -> Stage {
+    let media = match role {
+        Role::Leaf | Role::Router => scale_out.chip_media,
+        _ => Media::Optics,
+    };
+    let optical = if media == Media::Optics { links } else { 0 };
     let mut stage = Stage::new(role);
     stage.switches = Some(0);
     stage.links = Some(links);
     stage.rate = Some(scale_out.cable);
-    stage.media = Some(Media::Optics);
-    stage.pairs = Some(0);
-    stage.modules = Some((2 * links).div_ceil(network.link.ports_per_module.max(1)));
+    stage.media = Some(media);
+    stage.pairs = (media != Media::Copper).then_some(0);
+    stage.modules = Some((2 * optical).div_ceil(network.link.ports_per_module.max(1)));
     stage
 }
 
@@ -287,7 +292,7 @@ fn trees(scale_out: &ScaleOut, network: &Network, all: &mut Vec<Stage>) {
                 ratio = here;
             }
         }
-        let mut stage = optical(role, scale_out, network, links);
+        let mut stage = cabled(role, scale_out, network, links);
         stage.switches = Some(switches);
         stage.ports = Some(network.switch.ports.value as u64);
         stage.ports_used = Some(used);
@@ -301,7 +306,7 @@ fn dragonfly(scale_out: &ScaleOut, network: &Network, all: &mut Vec<Stage>) {
         return;
     };
     let ends = scale_out.chips * libm::ceil(scale_out.ports - 1e-9) as u64;
-    let mut router = optical(Role::Router, scale_out, network, ends);
+    let mut router = cabled(Role::Router, scale_out, network, ends);
     router.switches = Some(groups * u64::from(numbers.routers));
     router.ports = Some(network.switch.ports.value as u64);
     let each = libm::ceil(scale_out.ports - 1e-9) as u64;
@@ -310,8 +315,8 @@ fn dragonfly(scale_out: &ScaleOut, network: &Network, all: &mut Vec<Stage>) {
     router.ports_used = Some(u64::from(numbers.chips) * each + u64::from(others));
     let (inner, outer) = dragonfly_links(numbers, groups);
     all.push(router);
-    all.push(optical(Role::Local, scale_out, network, inner));
+    all.push(cabled(Role::Local, scale_out, network, inner));
     if groups > 1 {
-        all.push(optical(Role::Global, scale_out, network, outer));
+        all.push(cabled(Role::Global, scale_out, network, outer));
     }
 }

@@ -71,7 +71,7 @@ fn sums(words: &Words, run: &TopologyRun, built: &Built) -> String {
     let all = Totals::of(&built.stages, |_| true);
     let known = |value: Option<u64>| value.map_or_else(|| NONE.to_owned(), count);
     let cut = built.bisection.whole.or(built.bisection.domain);
-    let cut = cut.map_or_else(|| NONE.to_owned(), |rate| significant(rate.get() / 1e12, 4));
+    let cut = cut.map_or_else(|| NONE.to_owned(), |rate| significant(rate.get() / 1e12, 3));
     let power = built.parts.power;
     let power = power.map_or_else(|| NONE.to_owned(), |it| significant(it.get() / 1e3, 3));
     let price = built.price;
@@ -79,8 +79,13 @@ fn sums(words: &Words, run: &TopologyRun, built: &Built) -> String {
         || NONE.to_owned(),
         |it| significant(it.total.get() / 1e6, 3),
     );
+    let key = if built.scale_out.chips > 1 {
+        "topology.sums"
+    } else {
+        "topology.sums-domain"
+    };
     words.fill(
-        "topology.sums",
+        key,
         [
             ("switches", &known(all.switches)),
             ("modules", &known(all.modules)),
@@ -96,15 +101,15 @@ fn sums(words: &Words, run: &TopologyRun, built: &Built) -> String {
 fn links(words: &Words, stage: &Stage, joined: Joined) -> Links {
     let label = match (stage.links, stage.rate) {
         (Some(links), Some(rate)) => {
-            let media = stage.media.map(|media| medium(words, media));
-            words.fill(
-                "topology.cable-label",
-                [
-                    ("cables", &count(links)),
-                    ("rate", &gigabytes(rate)),
-                    ("media", media.as_deref().unwrap_or(NONE)),
-                ],
-            )
+            let (cables, rate) = (count(links), gigabytes(rate));
+            let first = [("cables", cables.as_str()), ("rate", rate.as_str())];
+            match stage.media.map(|media| medium(words, media)) {
+                Some(media) => words.fill(
+                    "topology.cable-label",
+                    [first[0], first[1], ("media", &media)],
+                ),
+                None => words.fill("topology.cable-label-short", first),
+            }
         }
         _ => words.of("topology", "not-described"),
     };
@@ -169,7 +174,7 @@ fn domain(canvas: &mut Canvas, words: &Words, run: &TopologyRun, built: &Built, 
             if let Some(circuit) = built.of_domain.get(1) {
                 let over = self::links(words, circuit, Joined::All).label;
                 let switches = switches(words, circuit, Joined::All).label;
-                links.label = format!("{}; {over}: {switches}", links.label);
+                links.label = format!("{}\n{over}\n{switches}", links.label);
             }
             let dims = run.domain.torus.iter().flat_map(|torus| &torus.dims);
             let dims: Vec<String> = dims.map(u32::to_string).collect();

@@ -221,7 +221,10 @@ impl Canvas {
         self.label("row-label", (panel.centre(), panel.top + 24.0), &row.label);
         if let Some(links) = &row.links {
             let below = top + at(side - 1) + 0.45 * step + 22.0;
-            self.label("link-label", (panel.centre(), below), &links.label);
+            for (at, line) in links.label.lines().enumerate() {
+                let y = below + 20.0 * at as f64;
+                self.label("link-label", (panel.centre(), y), line);
+            }
         }
     }
 }

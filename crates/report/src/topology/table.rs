@@ -47,8 +47,13 @@ pub fn topology_table(run: &TopologyRun, language: Language) -> String {
 /// System, chips and domains in a line.
 pub(super) fn heading(words: &Words, run: &TopologyRun) -> String {
     let domains = run.chips.div_ceil(run.domain.chips);
+    let key = if domains == 1 {
+        "topology.heading-one"
+    } else {
+        "topology.heading"
+    };
     words.fill(
-        "topology.heading",
+        key,
         [
             ("system", &run.system_name),
             ("chips", &count(run.chips)),
