@@ -15,6 +15,7 @@
 
 mod collective;
 mod curve;
+pub mod flow;
 mod group;
 mod moe;
 pub mod network;
