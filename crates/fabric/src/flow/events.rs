@@ -102,8 +102,8 @@ struct Window {
 struct Events<'a> {
     work: &'a Work<'a>,
     sharing: Sharing<'a>,
-    /// Share of the time since a beginning that a change may wait.
-    width: f64,
+    /// The most flows that have run at once.
+    most: usize,
     now: f64,
     /// When the bytes of running flows will be through.
     through: Soonest,
@@ -134,7 +134,7 @@ impl<'a> Events<'a> {
         Self {
             work,
             sharing: Sharing::new(work.flows, loads),
-            width: work.coalescing * WIDTH,
+            most: 0,
             now: 0.0,
             through: Soonest::new(number),
             left: work.size.to_vec(),
@@ -155,7 +155,7 @@ impl<'a> Events<'a> {
     /// One window; false where nothing more will happen.
     fn step(&mut self) -> bool {
         let gap = self.through.first() - self.now;
-        if self.stale || gap > NEAR * self.width * self.now {
+        if self.stale || gap > NEAR * self.width() * self.now {
             self.caps.clear();
             self.share();
         }
@@ -183,9 +183,19 @@ impl<'a> Events<'a> {
         true
     }
 
+    /// Share of the time since a beginning that a change may wait: none in a tail so short that it
+    /// costs no more, solve by solve, than one solve of all.
+    fn width(&self) -> f64 {
+        let running = self.sharing.number();
+        if running.saturating_mul(running) <= self.most {
+            return 0.0;
+        }
+        self.work.coalescing * WIDTH
+    }
+
     /// Latest end of a window with a change at a time of a flow that began at another.
     fn limit(&self, time: f64, begun: f64) -> f64 {
-        time + self.width * (time - begun).max(0.0) + TIE * time
+        time + self.width() * (time - begun).max(0.0) + TIE * time
     }
 
     /// The next changes that fit one window: flows in `leaving` and `starting`.
@@ -198,7 +208,7 @@ impl<'a> Events<'a> {
         if first.is_infinite() {
             return None;
         }
-        let most = first + (self.width + TIE) * first;
+        let most = first + (self.width() + TIE) * first;
         let mut ends = Vec::new();
         self.through.until(most, &mut ends);
         ends.sort_unstable_by_key(|flow| (self.through.get(*flow).to_bits(), *flow));
@@ -309,6 +319,7 @@ impl<'a> Events<'a> {
         self.begun[at] = self.now;
         self.since[at] = self.now;
         self.sharing.start(flow);
+        self.most = self.most.max(self.sharing.number());
     }
 
     /// The bytes of a flow are through.

@@ -36,7 +36,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            coalescing: 1e-3,
+            coalescing: 1e-2,
             seed: 0,
             overlay: Overlay::new(),
         }

@@ -87,6 +87,11 @@ impl<'a> Sharing<'a> {
         &self.capped
     }
 
+    /// How many run.
+    pub(super) fn number(&self) -> usize {
+        self.busy.number()
+    }
+
     /// A running flow; absent where nothing runs.
     pub(super) fn any(&self) -> Option<u32> {
         self.busy.running().next()

@@ -49,7 +49,7 @@ pub fn simulate(
             match start(flow, &arrival) {
                 Some(time) if time <= now * (1.0 + 1e-13) => {
                     running.push(flow);
-                    flows.push(&paths[flow]).unwrap();
+                    flows.push(&paths[flow]);
                 }
                 Some(time) => next = next.min(time),
                 None => {}
