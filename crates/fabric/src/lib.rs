@@ -21,6 +21,7 @@ pub mod algorithm;
 mod carry;
 mod collective;
 mod curve;
+pub mod flow;
 pub mod goal;
 mod group;
 mod moe;
