@@ -595,7 +595,7 @@ mod damaged {
     use chokepoint_catalog::Catalog;
     use proptest::prelude::*;
 
-    const FILES: [(&str, &str); 6] = [
+    const FILES: [(&str, &str); 8] = [
         (
             "chips/h200-sxm.toml",
             include_str!("../../../data/chips/h200-sxm.toml"),
@@ -603,6 +603,14 @@ mod damaged {
         (
             "systems/gb200-nvl72.toml",
             include_str!("../../../data/systems/gb200-nvl72.toml"),
+        ),
+        (
+            "systems/cloudmatrix384.toml",
+            include_str!("../../../data/systems/cloudmatrix384.toml"),
+        ),
+        (
+            "links/nvlink5.toml",
+            include_str!("../../../data/links/nvlink5.toml"),
         ),
         (
             "networks/ib-ndr-400g.toml",

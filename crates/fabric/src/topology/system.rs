@@ -300,7 +300,8 @@ impl SystemNetwork {
         self.within(there, (Some(into), Some(to)), choice, path);
     }
 
-    /// A path from a chip up to a subtree, or down from one, in walking order.
+    /// A path from a chip up to a subtree, or down from one, in walking order. A chip that has no
+    /// card in the tree goes over one of its node that has, or else over the first chip.
     fn to_subtree(
         &self,
         chip: u32,
@@ -309,20 +310,19 @@ impl SystemNetwork {
         choice: u64,
         path: &mut Vec<u32>,
     ) {
-        let mate = self.placement.mate(chip, tree);
         let gate = if self.placement.tree(chip) == tree {
             chip
         } else {
-            mate.unwrap_or(chip)
+            let mate = self.placement.mate(chip, tree);
+            mate.unwrap_or_else(|| self.placement.chip(tree, 0))
         };
         let place = self.placement.place(gate);
-        let domain = self.domain_of(chip);
         if upwards {
-            self.within(domain, (Some(chip), Some(gate)), choice, path);
+            self.between(chip, gate, choice, path);
             self.along(tree, place, vertex, choice, path);
         } else {
             self.along(tree, vertex, place, choice, path);
-            self.within(domain, (Some(gate), Some(chip)), choice, path);
+            self.between(gate, chip, choice, path);
         }
     }
 

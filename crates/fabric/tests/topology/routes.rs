@@ -87,7 +87,7 @@ fn beyond_reach() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A path's links exist and carry, it has none twice, and the way back takes the same cables;
     /// except that a torus has two ways that are as long, and that in planes that do not meet
@@ -114,6 +114,21 @@ proptest! {
             prop_assert!((*link as usize) < network.links().len());
             prop_assert!(network.links()[*link as usize].rate.get() > 0.0);
             prop_assert_eq!(network.back(network.back(*link)), *link);
+        }
+        let across = from < network.chips() && to < network.chips()
+            && network.domain_of(from) != network.domain_of(to);
+        if let (true, Some(tree)) = (across, network.trees().first()) {
+            let first = network.first_outside();
+            let beyond = there.iter().filter(|link| **link >= first).count();
+            prop_assert!(beyond % 2 == 0 && (2..=2 * tree.levels().len()).contains(&beyond));
+            let inside = there.len() - beyond;
+            if network.scale_out().groups == 1 {
+                let same = network.leaf_of(from) == network.leaf_of(to);
+                prop_assert_eq!(beyond == 2, same, "two links under one leaf, else more");
+                prop_assert_eq!(inside, 0, "a chip has a card of its own");
+            } else {
+                prop_assert_eq!(inside > 0, from % 8 != to % 8, "only to another plane");
+            }
         }
         let torus = case.system.domain.topology == Topology::Torus;
         if network.scale_out().groups == 1 && !torus {
