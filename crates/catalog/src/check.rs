@@ -8,7 +8,9 @@ use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
 use crate::check_wiring::{unknown_link, wiring};
-use crate::{Catalog, Chip, DomainLink, Experience, Figure, FigureRow, Framework, System};
+use crate::{
+    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Framework, System,
+};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -25,6 +27,7 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     for entry in catalog.systems.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
         system(catalog, &entry.file, &entry.value, &mut found);
+        curves(catalog, &entry.file, &entry.value.collective, &mut found);
     }
     for entry in catalog.networks.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
@@ -69,17 +72,27 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
             let message = format!("{}: sustained: no share for any format", entry.file);
             found.push(Diagnostic::new(Code::Field, message));
         }
-        for curve in &entry.value.collective {
-            known_source(
-                catalog,
-                &entry.file,
-                "collective.source",
-                &curve.source,
-                &mut found,
-            );
-        }
+        curves(catalog, &entry.file, &entry.value.collective, &mut found);
     }
     found
+}
+
+/// Measured collectives: a known source, ranks and rising sizes.
+fn curves(catalog: &Catalog, file: &str, curves: &[CollectiveCurve], found: &mut Vec<Diagnostic>) {
+    for curve in curves {
+        known_source(catalog, file, "collective.source", &curve.source, found);
+        let rising = curve.points.windows(2).all(|two| two[0].size < two[1].size);
+        let whole = |bus: f64| bus > 0.0 && bus.is_finite();
+        let points = curve.points.iter().all(|point| whole(point.bus.get()));
+        if curve.ranks < 2 || !rising || !points || curve.points.is_empty() {
+            let message = format!(
+                "{file}: collective: {} ranks: at least 2 ranks and points of rising size with \
+                 a bandwidth above zero are expected",
+                curve.ranks
+            );
+            found.push(Diagnostic::new(Code::Value, message));
+        }
+    }
 }
 
 /// Rates of a framework within what software can change, on chips that have curves.

@@ -4,7 +4,7 @@ use chokepoint_units::{Bandwidth, Power, Seconds};
 use serde::Deserialize;
 
 use crate::wiring::{DomainWiring, ScaleOutWiring};
-use crate::{Figure, FigureRow, Status};
+use crate::{CollectiveCurve, Figure, FigureRow, Status};
 
 /// A system file.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -41,6 +41,10 @@ pub struct System {
     /// Power beyond the chips.
     #[serde(default)]
     pub power: SystemPower,
+    /// Collectives measured on this system itself: before the curves of its chip, and over several
+    /// domains.
+    #[serde(default)]
+    pub collective: Vec<CollectiveCurve>,
 }
 
 /// One server or tray.

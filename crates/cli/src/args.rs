@@ -6,6 +6,7 @@ use chokepoint_report::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::collective;
+use crate::import;
 use crate::options::Training;
 use crate::sites::Sites;
 
@@ -197,6 +198,8 @@ pub enum NetworkAction {
     Topology(Topology),
     /// Time a collective, size by size: by formulas, by measured curves, as flows or as packets.
     Run(collective::Run),
+    /// Take what nccl-tests or rccl-tests measured on a system into a data folder.
+    Import(import::Import),
 }
 
 /// Options of `network topology`.

@@ -9,6 +9,7 @@ mod collective;
 mod compare;
 mod diagnostic;
 mod files;
+mod import;
 mod network;
 mod options;
 mod sites;

@@ -28,8 +28,9 @@ pub use data::{Data, embedded};
 pub use emit::{Target, emit};
 pub use export::facts as export_facts;
 pub use network::{
-    Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, NcclRow,
-    NcclRun, collective_goal, parse_algorithm, parse_collective, parse_size, run_collective, sizes,
+    Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Import,
+    Imported, NcclRow, NcclRun, collective_goal, import, parse_algorithm, parse_collective,
+    parse_size, run_collective, sizes,
 };
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};

@@ -98,7 +98,9 @@ impl Fabric {
     #[must_use]
     pub fn spread(&self, group: Group) -> f64 {
         let (inside, domains) = group.split(self.domain);
-        if domains > 1 || !self.has_curves() {
+        if self.own.has_ranks(group.size) {
+            0.12
+        } else if domains > 1 || !self.has_curves() {
             0.30
         } else if self.curves.has_ranks(inside) {
             0.12
@@ -109,7 +111,7 @@ impl Fabric {
 
     /// One domain: its curve or closed form. Several: a stage inside the domains and one between
     /// them. All-to-all has no stages; its local and remote parts run side by side.
-    fn collective(&self, kind: CollectiveKind, group: Group, size: Bytes) -> Seconds {
+    pub(crate) fn collective(&self, kind: CollectiveKind, group: Group, size: Bytes) -> Seconds {
         if group.size <= 1 || size <= Bytes::ZERO {
             return Seconds::ZERO;
         }
@@ -130,10 +132,12 @@ impl Fabric {
                 let local = size / domains as f64;
                 let remote = size - local;
                 let crossing = self.out_latency + remote / self.out_bandwidth;
-                return crossing.max(self.inside(kind, local, inside));
+                let whole = crossing.max(self.inside(kind, local, inside));
+                return whole * self.own.correction(kind, group.size, size);
             }
         };
         self.over_domains(kind, size, within, (inside, domains))
+            * self.own.correction(kind, group.size, size)
     }
 
     /// A collective over several domains: a stage inside the domains, given, and one between them on
@@ -193,8 +197,9 @@ impl Fabric {
         if ranks <= 1 {
             return Seconds::ZERO;
         }
-        self.curves
-            .time(kind, size, ranks, self.link)
+        self.own
+            .time(kind, size, ranks)
+            .or_else(|| self.curves.time(kind, size, ranks, self.link))
             .unwrap_or_else(|| {
                 closed_form(
                     kind,

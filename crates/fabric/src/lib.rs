@@ -26,6 +26,7 @@ pub mod goal;
 mod group;
 mod moe;
 pub mod network;
+mod own;
 pub mod packet;
 pub mod schedule;
 mod spec;

@@ -3,8 +3,10 @@
 use chokepoint_catalog::{Calibration, Chip, CollectiveKind, Figure, Network, System, Topology};
 use chokepoint_units::{Bandwidth, Seconds};
 
+use crate::Group;
 use crate::carry::Curves;
 use crate::curve::LinkScale;
+use crate::own::Own;
 
 /// Share of link bandwidth that collectives of chips without measured curves reach inside a
 /// domain; NCCL on A100, H100 and B200 reaches 0.68 to 0.78 in all-gather at 512 MiB
@@ -47,6 +49,8 @@ pub struct Fabric {
     /// What kernels for few tokens take beyond the link: over two ranks, for each doubling.
     pub(crate) expert_start: (Seconds, Seconds),
     pub(crate) one_shot: Option<OneShotKernel>,
+    /// What was measured on the system itself.
+    pub(crate) own: Own,
     pub(crate) curves: Curves,
     /// From the measured chip's link to this system's.
     pub(crate) link: LinkScale,
@@ -106,7 +110,9 @@ impl Fabric {
             )
         );
         let usable = switched && system.domain.chips > 1;
-        Self {
+        let shape = (system.domain.chips, system.node.chips);
+        let mut fabric = Self {
+            own: Own::within(&system.collective, shape),
             domain: system.domain.chips,
             topology: system.domain.topology,
             domain_bandwidth: bandwidth,
@@ -146,7 +152,13 @@ impl Fabric {
                 transfer: reference / bandwidth,
                 latency: 1.0,
             },
-        }
+        };
+        let mut own = fabric.own.clone();
+        own.add_beyond(&system.collective, fabric.domain, |kind, ranks, size| {
+            fabric.collective(kind, Group::adjacent(ranks), size)
+        });
+        fabric.own = own;
+        fabric
     }
 
     /// Whether collectives inside a domain follow measured curves, of this chip or of the one
@@ -176,6 +188,7 @@ impl Fabric {
     #[must_use]
     pub fn without_curves(&self) -> Self {
         Self {
+            own: Own::none(),
             curves: Curves::new(&[], 1),
             ..self.clone()
         }
@@ -185,6 +198,7 @@ impl Fabric {
     #[must_use]
     pub fn scaled(&self, scale: FabricScale) -> Self {
         let mut fabric = self.clone();
+        fabric.own = self.own.scaled(scale.domain_bandwidth, scale.latency);
         fabric.domain_bandwidth = self.domain_bandwidth * scale.domain_bandwidth;
         fabric.link = LinkScale {
             transfer: self.link.transfer / scale.domain_bandwidth,

@@ -33,7 +33,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use collective::{collective_csv, collective_json, collective_table};
+pub use collective::{collective_csv, collective_json, collective_table, imported_table};
 pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};

@@ -1,5 +1,6 @@
 //! One collective on a system's network, at the wanted fidelity.
 
+mod import;
 mod nccl;
 mod request;
 mod simulate;
@@ -10,6 +11,7 @@ use chokepoint_fabric::goal::goal;
 use chokepoint_fabric::{Fabric, Group};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
+pub use import::{Import, Imported, import};
 pub use nccl::{NcclRow, NcclRun};
 pub use request::{
     CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size, sizes,

@@ -132,10 +132,10 @@ fn row(line: &str) -> Result<NcclRow, &'static str> {
         return Err("a line of nccl-tests begins with size, count and type");
     };
     let mut rest = &cells[kind + 1..];
-    if let [operation, after @ ..] = rest {
-        if number(operation).is_none() {
-            rest = after;
-        }
+    if let [operation, after @ ..] = rest
+        && number(operation).is_none()
+    {
+        rest = after;
     }
     // Four numbers out of place and as many in place, and the root before them where there is one.
     if let (1, [_, after @ ..]) = (rest.len() % 4, rest) {
@@ -211,7 +211,7 @@ mod tests {
     fn faults_name_the_line() {
         let wrong = OUTPUT.replace("52.43      0", "52.43      3");
         let error = NcclRun::parse("out.txt", &wrong).unwrap_err();
-        assert_eq!(error.line_column().0, 12);
+        assert_eq!(error.place.map(|place| place.line_column().0), Some(12));
         assert!(NcclRun::parse("out.txt", "nothing here").is_err());
         assert!(NcclRun::parse("out.txt", "1024 256 float sum -1").is_err());
     }

@@ -125,7 +125,7 @@ fn achieved(network: &SystemNetwork, fabric: &Fabric, links: &mut [Link]) {
         let card = (fabric.out_latency - hops).max(Seconds::ZERO) * 0.5;
         for (at, link) in links.iter_mut().enumerate().skip(inside) {
             if network.is_card(at as u32) {
-                link.latency = link.latency + card;
+                link.latency += card;
             }
         }
     }

@@ -1,8 +1,10 @@
 //! A collective, size by size.
 
 mod csv;
+mod imported;
 mod json;
 mod table;
 pub use csv::collective_csv;
+pub use imported::imported_table;
 pub use json::collective_json;
 pub use table::collective_table;
