@@ -14,9 +14,12 @@ use super::path::{Packet, choice};
 use super::port::Port;
 use super::queue::Queue;
 use super::wire::{Fate, Wires, picoseconds, seconds};
-use super::{Options, PacketError, PacketResult};
+use super::{Balance, Options, PacketError, PacketResult};
 use crate::network::Network;
 use crate::schedule::Schedule;
+
+/// Random paths of a packet that are drawn to find one that starts at an idle port.
+const DRAWS: u32 = 8;
 
 /// What happens.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +111,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
 
     /// Sets a message's window and the time of its acknowledgements from its first path.
     fn measure(&mut self, number: u32, packets: u32) -> Result<(), PacketError> {
-        self.find_path(number)?;
+        self.find_path(number, 0)?;
         let (full, header) = (self.options.packet(), self.options.header_bytes);
         let (mut there, mut back, mut slowest) = (0, 0, 1);
         for link in &self.path {
@@ -129,18 +132,53 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
             finish: 0,
         });
         self.back.push(back);
+        if self.options.balance == Balance::Random {
+            self.count_ports(number)?;
+        }
         Ok(())
     }
 
-    /// Computes the path of a message's next packet.
-    fn find_path(&mut self, number: u32) -> Result<(), PacketError> {
+    /// Finds whether a message's first paths start at several ports.
+    fn count_ports(&mut self, number: u32) -> Result<(), PacketError> {
+        let mut first = None;
+        for choice in 0..u64::from(DRAWS) {
+            self.route(number, choice)?;
+            let port = self.path.first().copied();
+            let known = *first.get_or_insert(port);
+            self.senders[number as usize].ports |= port != known;
+        }
+        Ok(())
+    }
+
+    /// Computes a path of a message's next packet.
+    fn find_path(&mut self, number: u32, drawn: u32) -> Result<(), PacketError> {
+        let sent = self.senders[number as usize].sent;
+        let (balance, seed) = (self.options.balance, self.options.seed);
+        self.route(number, choice(balance, seed, number, sent, drawn))
+    }
+
+    fn route(&mut self, number: u32, choice: u64) -> Result<(), PacketError> {
         let sender = &self.senders[number as usize];
-        let chosen = choice(self.options.balance, self.options.seed, number, sender.sent);
         self.path.clear();
         self.network
-            .route(sender.from, sender.to, chosen, &mut self.path);
+            .route(sender.from, sender.to, choice, &mut self.path);
         if self.path.len() > N {
             return Err(PacketError::Path(number));
+        }
+        Ok(())
+    }
+
+    /// Computes the path of a message's next packet. One at random starts at an idle port, if it
+    /// can be found: a chip sees its own.
+    fn choose_path(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
+        self.find_path(number, 0)?;
+        if self.senders[number as usize].ports {
+            for drawn in 1..DRAWS {
+                if self.ports[self.path[0] as usize].is_idle(now) {
+                    break;
+                }
+                self.find_path(number, drawn)?;
+            }
         }
         Ok(())
     }
@@ -166,7 +204,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
     }
 
     fn begin(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
-        self.find_path(number)?;
+        self.find_path(number, 0)?;
         if !self.path.is_empty() {
             return self.issue(number, now);
         }
@@ -183,15 +221,15 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         if !self.senders[number as usize].ready() {
             return Ok(());
         }
-        self.find_path(number)?;
+        self.choose_path(number, now)?;
         self.senders[number as usize].wait(&self.path);
         let link = self.path[0];
         let port = &mut self.ports[link as usize];
         port.join(&mut self.senders, number);
+        if port.is_idle(now) {
+            return self.serve(link, now);
+        }
         if !port.armed {
-            if port.until <= now {
-                return self.serve(link, now);
-            }
             port.armed = true;
             self.queue.push(port.until, What::Serve(link));
         }
