@@ -21,6 +21,9 @@ use crate::schedule::Schedule;
 /// Random paths of a packet that are drawn to find one that starts at an idle port.
 const DRAWS: u32 = 8;
 
+/// Most ports of a chip that are counted.
+const PORTS: u32 = 64;
+
 /// What happens.
 #[derive(Debug, Clone, Copy)]
 enum What<const N: usize> {
@@ -111,43 +114,59 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
 
     /// Sets a message's window and the time of its acknowledgements from its first path.
     fn measure(&mut self, number: u32, packets: u32) -> Result<(), PacketError> {
+        let ports = self.count_ports(number)?;
         self.find_path(number, 0)?;
-        let (full, header) = (self.options.packet(), self.options.header_bytes);
-        let (mut there, mut back, mut slowest) = (0, 0, 1);
-        for link in &self.path {
-            let kind = self.wires.kind(*link);
-            there += kind.latency + kind.time(full);
-            back += kind.latency + kind.time(header);
-            slowest = slowest.max(kind.time(full));
-        }
         let window = match self.options.window {
-            Some(window) => (window.get() / f64::from(full)) as u32,
-            None => u32::try_from((there + back).div_ceil(slowest)).unwrap_or(u32::MAX),
+            Some(window) => (window.get() / f64::from(self.options.packet())) as u32,
+            None => u32::try_from(self.product(ports)).unwrap_or(u32::MAX),
         };
         let window = window.max(1);
-        self.senders[number as usize].window = window;
+        let header = self.options.header_bytes;
+        let kinds = self.path.iter().map(|link| self.wires.kind(*link));
+        self.back
+            .push(kinds.map(|kind| kind.latency + kind.time(header)).sum());
+        let sender = &mut self.senders[number as usize];
+        sender.window = window;
+        sender.ports = ports > 1 && self.options.balance == Balance::Random;
         self.receivers.push(Receiver {
             missing: packets,
             heard: self.strict || packets > window,
             finish: 0,
         });
-        self.back.push(back);
-        if self.options.balance == Balance::Random {
-            self.count_ports(number)?;
-        }
         Ok(())
     }
 
-    /// Finds whether a message's first paths start at several ports.
-    fn count_ports(&mut self, number: u32) -> Result<(), PacketError> {
-        let mut first = None;
-        for choice in 0..u64::from(DRAWS) {
-            self.route(number, choice)?;
-            let port = self.path.first().copied();
-            let known = *first.get_or_insert(port);
-            self.senders[number as usize].ports |= port != known;
+    /// Bandwidth-delay product of the path that was computed last, in packets, with a number of
+    /// ports at its start. Links in the middle are many where paths are many, so then only the
+    /// first and the last bound its rate.
+    fn product(&self, ports: u32) -> u64 {
+        let (full, header) = (self.options.packet(), self.options.header_bytes);
+        let (mut round_trip, mut slowest) = (0, 1);
+        for (at, link) in self.path.iter().enumerate() {
+            let kind = self.wires.kind(*link);
+            round_trip += 2 * kind.latency + kind.time(full) + kind.time(header);
+            let end = at == 0 || at + 1 == self.path.len();
+            if end || self.options.balance == Balance::Message {
+                slowest = slowest.max(kind.time(full));
+            }
         }
-        Ok(())
+        round_trip.div_ceil(slowest) * u64::from(ports)
+    }
+
+    /// Ports that a message's packets start at: successive choices, until the first comes again.
+    fn count_ports(&mut self, number: u32) -> Result<u32, PacketError> {
+        self.route(number, 0)?;
+        let first = self.path.first().copied();
+        if self.options.balance == Balance::Message {
+            return Ok(1);
+        }
+        for choice in 1..PORTS {
+            self.route(number, u64::from(choice))?;
+            if self.path.first().copied() == first {
+                return Ok(choice);
+            }
+        }
+        Ok(PORTS)
     }
 
     /// Computes a path of a message's next packet.

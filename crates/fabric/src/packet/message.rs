@@ -63,7 +63,7 @@ pub(super) struct Sender<const N: usize> {
     last: bool,
     /// Whether the last packet is to be sent again.
     last_lost: bool,
-    /// Whether its paths start at several ports.
+    /// Whether random paths may start at several ports.
     pub ports: bool,
 }
 

@@ -6,7 +6,7 @@
 //!
 //! - **Sender.** Messages that start at the same link take turns, packet by packet, as the queue
 //!   pairs of a network card do. A message has at most a window of packets under way: by default
-//!   one bandwidth-delay product of its path. An acknowledgement comes back after a constant time,
+//!   one bandwidth-delay product of its path and of each port that it may start at. An acknowledgement comes back after a constant time,
 //!   the latencies of the path and a header's time at each link; it takes no bandwidth.
 //! - **Paths.** [`Balance`]: one for each message (ECMP), all in turn, or one at random for each
 //!   packet. Build the network with `Routing::Single`: over bundles nothing can collide.
@@ -73,7 +73,9 @@ pub struct Options {
     /// Seed of the hash that chooses paths.
     pub seed: u64,
     /// Bytes of a message that may be under way, headers included: at least one packet. One
-    /// bandwidth-delay product of the message's path where absent.
+    /// bandwidth-delay product where absent: the round trip of its path without queues, times the
+    /// slower of its first and last link (of all links with [`Balance::Message`]), times the ports
+    /// that its paths start at.
     pub window: Option<Bytes>,
     /// Bytes that may wait at a link, the packet that is leaving included; unlimited where absent.
     pub buffer: Option<Bytes>,

@@ -171,7 +171,8 @@ fn marks_from_a_seventh_of_the_pipe_keep_a_link_busy() {
 }
 
 /// Eighteen ports, as of a chip on an `NVSwitch` domain: in turn each takes its share, a packet of
-/// each at once. At random a port stays idle now and then, or two packets meet at a port down.
+/// each at once, with a window for all eighteen. At random a port stays idle now and then, or two
+/// packets meet at a port down.
 #[test]
 fn a_message_fills_all_ports_of_a_chip() {
     let level = Level {
@@ -184,7 +185,6 @@ fn a_message_fills_all_ports_of_a_chip() {
     let time = |balance| {
         let options = Options {
             balance,
-            window: Some(Bytes::new(1e9)),
             ..Options::default()
         };
         let result = checked(&network, &at_once([(3, 60, 1800.0 * PAYLOAD)]), &options);
