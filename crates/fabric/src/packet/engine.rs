@@ -364,7 +364,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         sender.flight -= 1;
         sender.lose(last);
         if let Some(control) = self.control.get_mut(number as usize) {
-            sender.window = control.trim();
+            sender.window = control.acknowledge(true);
         }
         self.issue(number, now)
     }

@@ -15,7 +15,8 @@
 //!   2025): the header goes on to the receiver past all queues, and the sender hears of it and
 //!   sends the packet again. Headers of trimmed packets take no bandwidth; there are no timeouts.
 //! - **Congestion control.** None, or DCTCP (Alizadeh et al. 2010, RFC 8257): packets that meet a
-//!   queue above a threshold are marked, and the window shrinks with the share of marked packets.
+//!   queue above a threshold are marked, and the window shrinks with the share of packets that were
+//!   marked or trimmed.
 //!
 //! Times are whole picoseconds; a packet's time on a link is rounded up. What happens at the same
 //! picosecond happens in the order it was scheduled in, messages that start together by number, so
