@@ -3,11 +3,13 @@
 //! Every window of acknowledgements, with F of them marked:
 //! share = (1 - g) share + g F, and window x (1 - share / 2) if any was marked. Without marks the
 //! window grows by one packet, up to the one the message started with: a bandwidth-delay product
-//! keeps an idle path full, and messages start at full rate as RDMA does. A trimmed packet halves
-//! the window, once in a window. At least one packet is under way.
+//! keeps an idle path full, and messages start at full rate as RDMA does. At least one packet is
+//! under way.
 //!
-//! The share starts at 0. From 1, as Linux has it, the first mark halves a window that a message of
-//! a few round trips never wins back: a permutation of 2 MB takes three times as long.
+//! Two choices are for messages of a few round trips, which never win back half a window. The share
+//! starts at 0, not at 1 as in Linux: from 1 a permutation of 2 MB over random paths, marked from
+//! 40 packets, takes 70 us instead of 51. A trimmed packet counts as a marked one; halving the
+//! window as TCP does for a loss makes it 77 us instead of 51 with buffers of 32 packets.
 
 /// Weight of the latest window in the share of marked packets (g; RFC 8257 section 4.2).
 const WEIGHT: f64 = 1.0 / 16.0;
@@ -21,11 +23,10 @@ pub(super) struct Control {
     most: f64,
     /// Moving share of marked packets.
     share: f64,
-    /// Acknowledgements until a window is full, and marks and cuts among those so far.
-    due: u32,
+    /// Acknowledgements of this window, those still to come, and the marked ones so far.
     length: u32,
+    due: u32,
     marked: u32,
-    cut: bool,
 }
 
 impl Control {
@@ -34,14 +35,13 @@ impl Control {
             window: f64::from(window),
             most: f64::from(window),
             share: 0.0,
-            due: window,
             length: window,
+            due: window,
             marked: 0,
-            cut: false,
         }
     }
 
-    /// An acknowledgement; packets that may be under way from now on.
+    /// An acknowledgement, or news of a trimmed packet; packets that may be under way from now on.
     pub(super) fn acknowledge(&mut self, marked: bool) -> u32 {
         self.marked += u32::from(marked);
         self.due -= 1;
@@ -50,23 +50,14 @@ impl Control {
             self.share += WEIGHT * (marks - self.share);
             if self.marked > 0 {
                 self.window *= 1.0 - self.share / 2.0;
-            } else if !self.cut {
+            } else {
                 self.window += 1.0;
             }
             self.window = self.window.clamp(1.0, self.most);
-            (self.length, self.marked, self.cut) = (self.packets(), 0, false);
+            (self.length, self.marked) = (self.packets(), 0);
             self.due = self.length;
         }
         self.packets()
-    }
-
-    /// News of a trimmed packet; packets that may be under way from now on.
-    pub(super) fn trim(&mut self) -> u32 {
-        if !self.cut {
-            self.cut = true;
-            self.window = (self.window / 2.0).max(1.0);
-        }
-        self.acknowledge(false)
     }
 
     const fn packets(&self) -> u32 {
@@ -99,12 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn trimmed_packets_halve_it_once_in_a_window() {
-        let mut control = Control::new(8);
-        assert_eq!(control.trim(), 4);
-        assert_eq!(control.trim(), 4);
+    fn a_packet_is_always_under_way() {
         let mut least = Control::new(1);
-        assert_eq!(least.trim(), 1);
         assert_eq!(least.acknowledge(true), 1);
         assert_eq!(least.acknowledge(false), 1);
     }

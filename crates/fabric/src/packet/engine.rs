@@ -14,9 +14,15 @@ use super::path::{Packet, choice};
 use super::port::Port;
 use super::queue::Queue;
 use super::wire::{Fate, Wires, picoseconds, seconds};
-use super::{Options, PacketError, PacketResult};
+use super::{Balance, Options, PacketError, PacketResult};
 use crate::network::Network;
 use crate::schedule::Schedule;
+
+/// Random paths of a packet that are drawn to find one that starts at an idle port.
+const DRAWS: u32 = 8;
+
+/// Most ports of a chip that are counted.
+const PORTS: u32 = 64;
 
 /// What happens.
 #[derive(Debug, Clone, Copy)]
@@ -108,39 +114,90 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
 
     /// Sets a message's window and the time of its acknowledgements from its first path.
     fn measure(&mut self, number: u32, packets: u32) -> Result<(), PacketError> {
-        self.find_path(number)?;
-        let (full, header) = (self.options.packet(), self.options.header_bytes);
-        let (mut there, mut back, mut slowest) = (0, 0, 1);
-        for link in &self.path {
-            let kind = self.wires.kind(*link);
-            there += kind.latency + kind.time(full);
-            back += kind.latency + kind.time(header);
-            slowest = slowest.max(kind.time(full));
-        }
+        let ports = self.count_ports(number)?;
+        self.find_path(number, 0)?;
         let window = match self.options.window {
-            Some(window) => (window.get() / f64::from(full)) as u32,
-            None => u32::try_from((there + back).div_ceil(slowest)).unwrap_or(u32::MAX),
+            Some(window) => (window.get() / f64::from(self.options.packet())) as u32,
+            None => u32::try_from(self.product(ports)).unwrap_or(u32::MAX),
         };
         let window = window.max(1);
-        self.senders[number as usize].window = window;
+        let header = self.options.header_bytes;
+        let kinds = self.path.iter().map(|link| self.wires.kind(*link));
+        self.back
+            .push(kinds.map(|kind| kind.latency + kind.time(header)).sum());
+        let sender = &mut self.senders[number as usize];
+        sender.window = window;
+        sender.ports = ports > 1 && self.options.balance == Balance::Random;
         self.receivers.push(Receiver {
             missing: packets,
             heard: self.strict || packets > window,
             finish: 0,
         });
-        self.back.push(back);
         Ok(())
     }
 
-    /// Computes the path of a message's next packet.
-    fn find_path(&mut self, number: u32) -> Result<(), PacketError> {
+    /// Bandwidth-delay product of the path that was computed last, in packets, with a number of
+    /// ports at its start. Links in the middle are many where paths are many, so then only the
+    /// first and the last bound its rate.
+    fn product(&self, ports: u32) -> u64 {
+        let (full, header) = (self.options.packet(), self.options.header_bytes);
+        let (mut round_trip, mut slowest) = (0, 1);
+        for (at, link) in self.path.iter().enumerate() {
+            let kind = self.wires.kind(*link);
+            round_trip += 2 * kind.latency + kind.time(full) + kind.time(header);
+            let end = at == 0 || at + 1 == self.path.len();
+            if end || self.options.balance == Balance::Message {
+                slowest = slowest.max(kind.time(full));
+            }
+        }
+        round_trip.div_ceil(slowest) * u64::from(ports)
+    }
+
+    /// Ports that a message's packets start at: successive choices, until the first comes again.
+    fn count_ports(&mut self, number: u32) -> Result<u32, PacketError> {
+        self.route(number, 0)?;
+        let first = self.path.first().copied();
+        if self.options.balance == Balance::Message {
+            return Ok(1);
+        }
+        for choice in 1..PORTS {
+            self.route(number, u64::from(choice))?;
+            if self.path.first().copied() == first {
+                return Ok(choice);
+            }
+        }
+        Ok(PORTS)
+    }
+
+    /// Computes a path of a message's next packet.
+    fn find_path(&mut self, number: u32, drawn: u32) -> Result<(), PacketError> {
+        let sent = self.senders[number as usize].sent;
+        let (balance, seed) = (self.options.balance, self.options.seed);
+        self.route(number, choice(balance, seed, number, sent, drawn))
+    }
+
+    fn route(&mut self, number: u32, choice: u64) -> Result<(), PacketError> {
         let sender = &self.senders[number as usize];
-        let chosen = choice(self.options.balance, self.options.seed, number, sender.sent);
         self.path.clear();
         self.network
-            .route(sender.from, sender.to, chosen, &mut self.path);
+            .route(sender.from, sender.to, choice, &mut self.path);
         if self.path.len() > N {
             return Err(PacketError::Path(number));
+        }
+        Ok(())
+    }
+
+    /// Computes the path of a message's next packet. One at random starts at an idle port, if it
+    /// can be found: a chip sees its own.
+    fn choose_path(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
+        self.find_path(number, 0)?;
+        if self.senders[number as usize].ports {
+            for drawn in 1..DRAWS {
+                if self.ports[self.path[0] as usize].is_idle(now) {
+                    break;
+                }
+                self.find_path(number, drawn)?;
+            }
         }
         Ok(())
     }
@@ -166,7 +223,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
     }
 
     fn begin(&mut self, number: u32, now: u64) -> Result<(), PacketError> {
-        self.find_path(number)?;
+        self.find_path(number, 0)?;
         if !self.path.is_empty() {
             return self.issue(number, now);
         }
@@ -183,15 +240,15 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         if !self.senders[number as usize].ready() {
             return Ok(());
         }
-        self.find_path(number)?;
+        self.choose_path(number, now)?;
         self.senders[number as usize].wait(&self.path);
         let link = self.path[0];
         let port = &mut self.ports[link as usize];
         port.join(&mut self.senders, number);
+        if port.is_idle(now) {
+            return self.serve(link, now);
+        }
         if !port.armed {
-            if port.until <= now {
-                return self.serve(link, now);
-            }
             port.armed = true;
             self.queue.push(port.until, What::Serve(link));
         }
@@ -307,7 +364,7 @@ impl<'a, Net: Network + ?Sized, const N: usize> Engine<'a, Net, N> {
         sender.flight -= 1;
         sender.lose(last);
         if let Some(control) = self.control.get_mut(number as usize) {
-            sender.window = control.trim();
+            sender.window = control.acknowledge(true);
         }
         self.issue(number, now)
     }

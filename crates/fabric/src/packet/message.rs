@@ -63,6 +63,8 @@ pub(super) struct Sender<const N: usize> {
     last: bool,
     /// Whether the last packet is to be sent again.
     last_lost: bool,
+    /// Whether random paths may start at several ports.
+    pub ports: bool,
 }
 
 impl<const N: usize> Sender<N> {
@@ -81,6 +83,7 @@ impl<const N: usize> Sender<N> {
             waits: false,
             last: false,
             last_lost: false,
+            ports: false,
         }
     }
 

@@ -32,13 +32,14 @@ impl<const N: usize> Packet<N> {
     }
 }
 
-/// What chooses the path of a message's packet, by how many were sent before it.
-pub(super) fn choice(balance: Balance, seed: u64, message: u32, sent: u32) -> u64 {
+/// What chooses the path of a message's packet, by how many were sent before it and how often it
+/// was drawn for this one before.
+pub(super) fn choice(balance: Balance, seed: u64, message: u32, sent: u32, drawn: u32) -> u64 {
     let own = mix(seed ^ mix(u64::from(message)));
     match balance {
         Balance::Message => own,
         Balance::Rotate => (own >> 1) + u64::from(sent),
-        Balance::Random => mix(own ^ mix(u64::from(sent))),
+        Balance::Random => mix(own ^ mix(u64::from(drawn) << 32 | u64::from(sent))),
     }
 }
 
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn a_message_keeps_its_path_or_takes_all() {
         let all = |balance| {
-            let mut chosen: Vec<u64> = (0..8).map(|it| choice(balance, 5, 3, it) % 8).collect();
+            let mut chosen: Vec<u64> = (0..8).map(|it| choice(balance, 5, 3, it, 0) % 8).collect();
             chosen.sort_unstable();
             chosen.dedup();
             chosen.len()
@@ -79,5 +80,7 @@ mod tests {
         assert_eq!(all(Balance::Message), 1);
         assert_eq!(all(Balance::Rotate), 8);
         assert!((2..8).contains(&all(Balance::Random)));
+        let again = |drawn| choice(Balance::Random, 5, 3, 0, drawn);
+        assert_ne!(again(0), again(1));
     }
 }

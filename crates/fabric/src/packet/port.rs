@@ -24,6 +24,11 @@ impl Port {
         }
     }
 
+    /// Whether it takes a packet now.
+    pub(super) const fn is_idle(&self, now: u64) -> bool {
+        !self.armed && self.until <= now
+    }
+
     /// Whether no message waits.
     pub(super) const fn is_empty(&self) -> bool {
         self.first == NONE

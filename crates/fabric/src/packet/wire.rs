@@ -71,16 +71,13 @@ impl Kind {
     }
 }
 
-/// A directed link. Times are in picoseconds.
-#[derive(Debug, Clone, Copy)]
-struct Wire {
-    /// When the last packet that has come to it will have left.
-    free: u64,
-    /// Bytes carried, headers included.
+/// What a link carried.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    /// Bytes, headers included.
     bytes: u64,
     /// Longest queue so far, in time.
     longest: u64,
-    kind: u32,
 }
 
 /// What became of a packet that came to a link.
@@ -92,62 +89,65 @@ pub(super) enum Fate {
     Trimmed,
 }
 
-/// All links of a network.
+/// All links of a network. What the next packet's time hangs on is apart from the rest, so that it
+/// stays in a near cache.
 #[derive(Debug)]
 pub(super) struct Wires {
-    wires: Vec<Wire>,
+    /// When the last packet that has come to each link will have left, in picoseconds.
+    free: Vec<u64>,
+    kind: Vec<u32>,
+    used: Vec<Used>,
     kinds: Vec<Kind>,
 }
 
 impl Wires {
     pub(super) fn new(links: &[Link], options: &Options) -> Result<Self, PacketError> {
         let mut known = BTreeMap::new();
-        let (mut wires, mut kinds) = (Vec::with_capacity(links.len()), Vec::new());
+        let mut wires = Self {
+            free: vec![0; links.len()],
+            kind: Vec::with_capacity(links.len()),
+            used: vec![Used::default(); links.len()],
+            kinds: Vec::new(),
+        };
         for (link, number) in links.iter().zip(0..) {
             let key = (link.rate.get().to_bits(), link.latency.get().to_bits());
-            let kind = match known.get(&key) {
-                Some(kind) => *kind,
-                None => {
-                    kinds.push(Kind::new(link, options).ok_or(PacketError::Link(number))?);
-                    known.insert(key, kinds.len() as u32 - 1);
-                    kinds.len() as u32 - 1
-                }
-            };
-            wires.push(Wire {
-                free: 0,
-                bytes: 0,
-                longest: 0,
-                kind,
-            });
+            let next = wires.kinds.len() as u32;
+            let kind = *known.entry(key).or_insert(next);
+            if kind == next {
+                let kind = Kind::new(link, options).ok_or(PacketError::Link(number))?;
+                wires.kinds.push(kind);
+            }
+            wires.kind.push(kind);
         }
-        Ok(Self { wires, kinds })
+        Ok(wires)
     }
 
     /// What a link has in common with others.
     pub(super) fn kind(&self, link: u32) -> &Kind {
-        &self.kinds[self.wires[link as usize].kind as usize]
+        &self.kinds[self.kind[link as usize] as usize]
     }
 
     /// When the last packet that has come to a link will have left.
     pub(super) fn free(&self, link: u32) -> u64 {
-        self.wires[link as usize].free
+        self.free[link as usize]
     }
 
     /// A packet comes to a link now. One that comes from the sender itself has always room: the
     /// sender holds it back until the one before has left.
     pub(super) fn take(&mut self, link: u32, now: u64, bytes: u32, own: bool) -> Fate {
-        let wire = &mut self.wires[link as usize];
-        let kind = &self.kinds[wire.kind as usize];
-        let wait = wire.free.saturating_sub(now);
+        let kind = *self.kind(link);
+        let free = &mut self.free[link as usize];
+        let wait = free.saturating_sub(now);
         let queue = wait + kind.time(bytes);
         if queue > kind.room && !own {
             return Fate::Trimmed;
         }
-        wire.free = now + queue;
-        wire.bytes += u64::from(bytes);
-        wire.longest = wire.longest.max(queue);
+        *free = now + queue;
+        let used = &mut self.used[link as usize];
+        used.bytes += u64::from(bytes);
+        used.longest = used.longest.max(queue);
         Fate::Sent {
-            arrival: wire.free + kind.latency,
+            arrival: now + queue + kind.latency,
             marked: wait > kind.mark,
         }
     }
@@ -155,15 +155,15 @@ impl Wires {
     /// What each link carried.
     pub(super) fn carried(&self) -> Vec<Carried> {
         let one = f64::from(1_u32 << FRACTION);
-        let of = |wire: &Wire| {
-            let byte = self.kinds[wire.kind as usize].byte as f64 / one;
+        let of = |(used, kind): (&Used, &u32)| {
+            let byte = self.kinds[*kind as usize].byte as f64 / one;
             Carried {
-                bytes: Bytes::new(wire.bytes as f64),
-                busy: Seconds::new(wire.bytes as f64 * byte / 1e12),
-                longest_queue: Bytes::new((wire.longest as f64 / byte).round()),
+                bytes: Bytes::new(used.bytes as f64),
+                busy: Seconds::new(used.bytes as f64 * byte / 1e12),
+                longest_queue: Bytes::new((used.longest as f64 / byte).round()),
             }
         };
-        self.wires.iter().map(of).collect()
+        self.used.iter().zip(&self.kind).map(of).collect()
     }
 }
 

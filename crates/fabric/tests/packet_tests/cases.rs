@@ -170,6 +170,37 @@ fn marks_from_a_seventh_of_the_pipe_keep_a_link_busy() {
     assert!(both(Some(0.0)) > 1.2, "{}", both(Some(0.0)));
 }
 
+/// Eighteen ports, as of a chip on an `NVSwitch` domain: in turn each takes its share, a packet of
+/// each at once, with a window for all eighteen. At random a port stays idle now and then, or two
+/// packets meet at a port down.
+#[test]
+fn a_message_fills_all_ports_of_a_chip() {
+    let level = Level {
+        children: 72,
+        parents: 18,
+        rate: Bandwidth::new(RATE),
+        latency: Seconds::new(0.3e-6),
+    };
+    let network = Tree::new(72, vec![level], Routing::Single).unwrap();
+    let time = |balance| {
+        let options = Options {
+            balance,
+            ..Options::default()
+        };
+        let result = checked(&network, &at_once([(3, 60, 1800.0 * PAYLOAD)]), &options);
+        microseconds(result.makespan)
+    };
+    let even = 100.0 * S + S + 2.0 * 0.3;
+    assert!((time(Balance::Rotate) - even).abs() < 1e-6);
+    let random = time(Balance::Random);
+    assert!(
+        random > even && random < 1.15 * even,
+        "{random}, not {even}"
+    );
+    let one = 1800.0 * S + S + 2.0 * 0.3;
+    assert!((time(Balance::Message) - one).abs() < 1e-6);
+}
+
 /// Four chips of a leaf send through its one uplink, at a quarter each.
 #[test]
 fn an_oversubscribed_uplink_is_shared() {

@@ -8,13 +8,14 @@ use chokepoint_fabric::schedule::{Schedule, Transfer};
 use chokepoint_units::{Bytes, Seconds};
 use proptest::prelude::*;
 
+const CHIPS: u32 = 12;
 const LATENCY: f64 = 0.3e-6;
 const START: f64 = 1e-6;
 
 /// Leaves of 4 chips, and a number of spines.
 fn network(spines: u32, rate: f64) -> Tree {
     LeafSpine {
-        chips: 12,
+        chips: CHIPS,
         leaf: 4,
         spines,
         latency: [LATENCY; 2],
@@ -52,9 +53,10 @@ fn options() -> impl Strategy<Value = Options> {
         })
 }
 
-/// Transfers of up to 50 packets, some of which wait for one or two before them.
+/// Transfers of up to 50 packets between chips and the switches that the network shows (12 chips, 3
+/// leaves, the spines as one), some of which wait for one or two before them.
 fn schedule() -> impl Strategy<Value = Schedule> {
-    let one = (0..12_u32, 0..12_u32, 0.0..2e5_f64, 0..6_u32, 0..6_u32);
+    let one = (0..16_u32, 0..16_u32, 0.0..2e5_f64, 0..6_u32, 0..6_u32);
     proptest::collection::vec(one, 1..40).prop_map(|list| {
         let mut schedule = Schedule::new(Seconds::new(START));
         for (number, (from, to, size, one, other)) in (0_u32..).zip(list) {
@@ -86,7 +88,7 @@ fn on_a_link(size: f64) -> f64 {
 
 fn assert_no_transfer_is_too_fast(
     network: &Tree,
-    rate: f64,
+    (spines, rate): (u32, f64),
     schedule: &Schedule,
     result: &PacketResult,
 ) {
@@ -96,10 +98,16 @@ fn assert_no_transfer_is_too_fast(
             .map(|it| result.finish[*it as usize].get())
             .fold(0.0, f64::max);
         let links = links_between(network, transfer.from, transfer.to);
+        // A chip has one link; between switches the links to all spines are taken.
+        let width = if transfer.from.min(transfer.to) < CHIPS {
+            1
+        } else {
+            spines
+        };
         let least = if links == 0 {
             0.0
         } else {
-            on_a_link(transfer.size.get()) / rate + f64::from(links) * LATENCY
+            on_a_link(transfer.size.get()) / rate / f64::from(width) + f64::from(links) * LATENCY
         };
         let finish = result.finish[number].get();
         assert!(
@@ -121,7 +129,7 @@ proptest! {
     ) {
         let network = network(spines, rate);
         let result = checked(&network, &schedule, &options);
-        assert_no_transfer_is_too_fast(&network, rate, &schedule, &result);
+        assert_no_transfer_is_too_fast(&network, (spines, rate), &schedule, &result);
         prop_assert_eq!(&result, &run(&network, &schedule, &options).unwrap());
         let on_links: Bytes = result.links.iter().map(|it| it.bytes).sum();
         let crossed = schedule.transfers().iter().map(|it| {

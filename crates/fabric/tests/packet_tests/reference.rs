@@ -149,18 +149,22 @@ fn many_small_messages_are_too_fast() {
     }
 }
 
-/// Buffers of a bandwidth-delay product (81 packets), marks from half of it: the permutation takes
-/// as long as without, and does not collapse.
+/// Buffers of a bandwidth-delay product (81 packets) and marks from half of it, or buffers of 32
+/// packets and marks from half of that, when some are trimmed: the permutation takes as long as
+/// without.
 #[test]
 fn congestion_control_leaves_sprayed_traffic_alone() {
     let row = lossless().into_iter().nth(2).unwrap();
-    let options = Options {
-        buffer: Some(Bytes::new(81.0 * PACKET)),
-        mark: Some(Bytes::new(40.0 * PACKET)),
-        ..balanced(Balance::Random)
-    };
-    let (_, errors) = compare(&row, "random, DCTCP", &options);
-    assert!(errors.iter().all(|it| it.abs() < 0.06));
+    for buffer in [81.0, 32.0] {
+        let options = Options {
+            buffer: Some(Bytes::new(buffer * PACKET)),
+            mark: Some(Bytes::new(buffer / 2.0 * PACKET)),
+            ..balanced(Balance::Random)
+        };
+        let how = format!("random, DCTCP, {buffer}");
+        let (_, errors) = compare(&row, &how, &options);
+        assert!(errors.iter().all(|it| it.abs() < 0.06));
+    }
 }
 
 /// One path for each message: 31 of a leaf's 32 go to other leaves, over 32 uplinks, thrown at
