@@ -4,6 +4,8 @@ mod csv;
 mod imported;
 mod json;
 mod table;
+#[cfg(test)]
+mod tests;
 pub use csv::collective_csv;
 pub use imported::imported_table;
 pub use json::collective_json;

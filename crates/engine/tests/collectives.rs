@@ -1,0 +1,210 @@
+//! Collectives on the systems of the catalogue at all fidelities.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
+use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
+use chokepoint_engine::units::{Bytes, Seconds};
+use chokepoint_engine::{
+    CollectiveRequest, Data, Fidelity, Import, NcclRun, collective_goal, import, run_collective,
+};
+
+const MIB: f64 = 1_048_576.0;
+
+fn request(
+    system: &str,
+    collective: Collective,
+    ranks: u64,
+    fidelity: Fidelity,
+) -> CollectiveRequest {
+    CollectiveRequest {
+        system: system.to_owned(),
+        collective,
+        ranks,
+        sizes: vec![Bytes::new(64.0 * MIB)],
+        fidelity,
+        algorithm: None,
+        slices: None,
+        failed_share: 0.0,
+        seed: 7,
+    }
+}
+
+fn time(request: &CollectiveRequest, data: &Data) -> Seconds {
+    let run = run_collective(request, data).unwrap();
+    match &run.rows[0].found {
+        Ok(found) => found.time,
+        Err(reason) => panic!("{request:?}: {reason:?}"),
+    }
+}
+
+/// Every system runs every collective on two nodes, as flows, in the time that its busiest link
+/// needs at least, and names that link.
+#[test]
+fn every_system_runs_every_collective() {
+    let data = Data::load(&[]).unwrap();
+    let mut runs = 0;
+    for (id, entry) in &data.catalog.systems {
+        let domain = entry.value.domain.chips;
+        let ranks = if domain > 64 { 16 } else { 2 * domain };
+        for collective in Collective::ALL {
+            let asked = request(id, collective, ranks, Fidelity::Flows);
+            let run = run_collective(&asked, &data).unwrap();
+            let Ok(found) = &run.rows[0].found else {
+                panic!("{id} {collective:?}: {:?}", run.rows[0].found);
+            };
+            let busiest = found.busiest.unwrap();
+            assert!(
+                busiest.share > 0.2 && busiest.share <= 1.0 + 1e-9,
+                "{id}: {busiest:?}"
+            );
+            assert!(found.time > Seconds::ZERO);
+            runs += 1;
+        }
+    }
+    assert!(runs > 150, "{runs}");
+}
+
+/// What the fidelities say of one large exchange on one node and on two: the same wires, so that
+/// they differ by what each leaves out alone.
+#[test]
+fn fidelities_are_about_the_same_wires() {
+    let data = Data::load(&[]).unwrap();
+    for (system, ranks) in [("hgx-h100", 8), ("hgx-h100", 16), ("gb200-nvl72", 8)] {
+        let at = |fidelity| {
+            time(
+                &request(system, Collective::AllToAll, ranks, fidelity),
+                &data,
+            )
+        };
+        let times = Fidelity::ALL.map(at).map(Seconds::get);
+        let flows = times[2];
+        for time in times {
+            assert!(
+                (time / flows - 1.0).abs() < 0.25,
+                "{system} {ranks}: {times:?}"
+            );
+        }
+        // Headers and queues.
+        assert!(times[3] > flows && times[3] < flows * 1.06, "{times:?}");
+    }
+}
+
+/// Failed cables never make the exchange faster, and a few of many slow it little.
+#[test]
+fn failed_cables_slow_an_exchange() {
+    let data = Data::load(&[]).unwrap();
+    let mut asked = request("deepseek-2048", Collective::AllToAll, 256, Fidelity::Flows);
+    asked.sizes = vec![Bytes::new(16.0 * MIB)];
+    let whole = time(&asked, &data);
+    asked.failed_share = 0.01;
+    asked.seed = 3;
+    let run = run_collective(&asked, &data).unwrap();
+    match &run.rows[0].found {
+        Ok(found) => assert!(found.time >= whole, "{:?} {whole:?}", found.time),
+        Err(reason) => assert_eq!(reason.key, "not-simulated"),
+    }
+    asked.failed_share = 0.9;
+    let run = run_collective(&asked, &data).unwrap();
+    assert!(run.rows[0].found.is_err(), "nine of ten cables");
+}
+
+/// A named algorithm is run; one that cannot, or is too large, is a row with the reason.
+#[test]
+fn what_cannot_be_run_has_a_reason() {
+    let data = Data::load(&[]).unwrap();
+    let mut asked = request("hgx-h100", Collective::AllToAll, 16, Fidelity::Flows);
+    asked.algorithm = Some(Algorithm::RailAligned);
+    let run = run_collective(&asked, &data).unwrap();
+    let found = run.rows[0].found.as_ref().unwrap();
+    assert_eq!(
+        found.algorithm.map(|(it, _)| it),
+        Some(Algorithm::RailAligned)
+    );
+    let key = |asked: &CollectiveRequest| {
+        let run = run_collective(asked, &data).unwrap();
+        run.rows[0].found.as_ref().unwrap_err().key
+    };
+    asked.algorithm = Some(Algorithm::Ring);
+    assert_eq!(key(&asked), "no-algorithm");
+    asked.collective = Collective::AllReduce;
+    asked.ranks = 4096;
+    assert_eq!(key(&asked), "too-many-transfers");
+    let broadcast = request("hgx-h100", Collective::Broadcast, 16, Fidelity::Calibrated);
+    assert_eq!(key(&broadcast), "no-broadcast-formula");
+    let mut large = request("hgx-h100", Collective::AllToAll, 64, Fidelity::Packets);
+    large.sizes = vec![Bytes::new(64.0 * 1024.0 * MIB)];
+    assert_eq!(key(&large), "too-many-packets");
+}
+
+const OUTPUT: &str = "\
+# nccl-tests version 2.17.1
+# Collective test starting: all_reduce_perf
+#  Rank  0 Group  0 Pid  1 on     host-a device  0 [0x07] NVIDIA H200
+#  Rank  1 Group  0 Pid  2 on     host-a device  1 [0x0a] NVIDIA H200
+        1024           256     float     sum      -1    12.04    0.09    0.09      0    11.98    0.09    0.09      0
+     1048576        262144     float     sum      -1    20.00   52.43   52.43      0    20.10   52.17   52.17      0
+  1073741824     268435456     float     sum      -1  4000.00  268.44  268.44      0  4001.00  268.37  268.37      0
+";
+
+fn imported(output: &str, system: &str, ranks: Option<u64>) -> Data {
+    let data = Data::load(&[]).unwrap();
+    let run = NcclRun::parse("out.txt", output).unwrap();
+    let from = Import {
+        system: system.to_owned(),
+        file: "out.txt".to_owned(),
+        collective: Some("all-reduce".to_owned()),
+        ranks,
+    };
+    let first = import(&from, &run, &data, (None, None)).unwrap();
+    // A second import of the same takes the place of the first.
+    let files = first.files.clone();
+    let again = (Some(files[0].1.clone()), Some(files[1].1.clone()));
+    assert_eq!(import(&from, &run, &data, again).unwrap().files, files);
+    Data::load(&files).unwrap()
+}
+
+/// What was measured on a system is what is predicted of it, inside a domain and over several, and
+/// moves what was not measured the same way.
+#[test]
+fn imports_calibrate_their_system() {
+    let inside = imported(OUTPUT, "hgx-h200", None);
+    let at = |data: &Data, system: &str, ranks, size: f64| {
+        let mut asked = request(system, Collective::AllReduce, ranks, Fidelity::Calibrated);
+        asked.sizes = vec![Bytes::new(size)];
+        time(&asked, data).get() * 1e6
+    };
+    for (size, measured) in [(1024.0, 12.04), (MIB, 20.0), (1024.0 * MIB, 4000.0)] {
+        let found = at(&inside, "hgx-h200", 2, size);
+        assert!((found / measured - 1.0).abs() < 1e-6, "{size}: {found}");
+    }
+    let plain = Data::load(&[]).unwrap();
+    assert!(
+        (at(&inside, "hgx-h100", 2, MIB) - at(&plain, "hgx-h100", 2, MIB)).abs() < 1e-9,
+        "other systems stay"
+    );
+    let lines = OUTPUT.lines().filter(|line| !line.contains("Rank"));
+    let output: String = lines.map(|line| format!("{line}\n")).collect();
+    let wide = imported(&output, "hgx-h200", Some(64));
+    let found = at(&wide, "hgx-h200", 64, MIB);
+    assert!((found / 20.0 - 1.0).abs() < 1e-6, "{found}");
+    let ratio = 20.0 / at(&plain, "hgx-h200", 64, MIB);
+    let other = at(&wide, "hgx-h200", 128, MIB) / at(&plain, "hgx-h200", 128, MIB);
+    assert!((other / ratio - 1.0).abs() < 1e-6, "{other} {ratio}");
+}
+
+/// A GOAL file has each transfer as a send and a receive.
+#[test]
+fn goal_files_hold_every_transfer() {
+    let data = Data::load(&[]).unwrap();
+    let mut asked = request("hgx-h100", Collective::AllReduce, 16, Fidelity::Flows);
+    asked.algorithm = Some(Algorithm::HierarchicalRing);
+    let text = collective_goal(&asked, &data).unwrap();
+    assert!(text.starts_with("num_ranks 16\n"));
+    let count = |word: &str| text.matches(word).count();
+    // Inside: 2 x 8 x 7 for each half; between: 8 rails x 2 steps x 2 chips.
+    assert_eq!((count(": send "), count(": recv ")), (256, 256));
+}

@@ -1,0 +1,96 @@
+//! Two sizes of a made-up collective, one of which cannot be run.
+
+use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
+use chokepoint_engine::units::{Bandwidth, Bytes, Seconds};
+use chokepoint_engine::{
+    Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Imported,
+    NcclRow, Statement,
+};
+use serde_json::Value;
+
+use super::{collective_csv, collective_json, collective_table, imported_table};
+use crate::Language;
+
+fn made_up() -> CollectiveRun {
+    let found = CollectiveFound {
+        time: Seconds::new(25e-6),
+        algorithm: Some((Algorithm::DoubleTree, 4)),
+        algorithm_bandwidth: Bandwidth::new(41.94e9),
+        bus_bandwidth: Bandwidth::new(73.4e9),
+        busiest: Some(Busiest {
+            wire: "card",
+            share: 0.925,
+        }),
+    };
+    let size = Bytes::new(1_048_576.0);
+    let most = [("packets", "70 million"), ("most", "50 million")];
+    let most = most.map(|(key, text)| (key, text.to_owned()));
+    CollectiveRun {
+        system: "made-up".to_owned(),
+        system_name: "Made-up system".to_owned(),
+        network: "Made-up network".to_owned(),
+        request: CollectiveRequest {
+            system: "made-up".to_owned(),
+            collective: Collective::AllReduce,
+            ranks: 16,
+            sizes: vec![size, size * 1024.0],
+            fidelity: Fidelity::Packets,
+            algorithm: None,
+            slices: None,
+            failed_share: 0.0,
+            seed: 0,
+        },
+        shape: (8, 2),
+        rows: vec![
+            CollectiveRow {
+                size,
+                found: Ok(found),
+            },
+            CollectiveRow {
+                size: size * 1024.0,
+                found: Err(Statement::new("too-many-packets", most)),
+            },
+        ],
+        notes: vec![Statement::new("wires-achieved", [])],
+    }
+}
+
+#[test]
+fn a_collective_reads_as_recorded() {
+    let run = made_up();
+    for (name, language) in [("run_en", Language::En), ("run_zh", Language::Zh)] {
+        insta::assert_snapshot!(name, collective_table(&run, language));
+    }
+    insta::assert_snapshot!("run_json", collective_json(&run).unwrap());
+    insta::assert_snapshot!("run_csv", collective_csv(&run).unwrap());
+}
+
+#[test]
+fn json_has_its_keys_where_nothing_is_found() {
+    let text = collective_json(&made_up()).unwrap();
+    let found: Value = serde_json::from_str(&text).unwrap();
+    let row = &found["rows"][1];
+    assert!(row["seconds"].is_null() && row["algorithm"].is_null());
+    assert_eq!(row["reason"]["key"], "too-many-packets");
+}
+
+#[test]
+fn an_import_stands_beside_its_predictions() {
+    let run = made_up();
+    let imported = Imported {
+        files: [
+            (String::new(), String::new()),
+            (String::new(), String::new()),
+        ],
+        collective: Collective::AllReduce,
+        ranks: 16,
+        rows: vec![NcclRow {
+            size: Bytes::new(1_048_576.0),
+            time: Seconds::new(26e-6),
+            bus: Bandwidth::new(75e9),
+        }],
+    };
+    for (name, language) in [("import_en", Language::En), ("import_zh", Language::Zh)] {
+        insta::assert_snapshot!(name, imported_table(&imported, (&run, &run), language));
+    }
+}
