@@ -248,7 +248,8 @@ proptest! {
         prop_assert!(coarse.solves <= exact.solves);
     }
 
-    /// A ring whose steps all differ: what each step waits for adds up to no more than the share.
+    /// A ring whose steps all differ and never share a link: what steps wait for the sake of
+    /// windows adds up to no more than half the share.
     #[test]
     fn waiting_adds_up_to_the_share(
         sizes in prop::collection::vec(0.5..1.5_f64, 160), routing in routing(),
@@ -257,14 +258,14 @@ proptest! {
         let tree = tree(4, 2, 2, routing).unwrap();
         let mut schedule = Schedule::new(Seconds::new(1e-6));
         for (at, size) in (0..).zip(&sizes) {
-            let after = if at < 8 { None } else { Some(at - 8 - at % 8 + (at + 7) % 8) };
+            let after = if at < 8 { vec![] } else { vec![at - 8, at - 8 - at % 8 + (at + 7) % 8] };
             let step = transfer(at % 8, (at + 1) % 8, size * 1e6);
-            schedule.add(step, after.as_slice());
+            schedule.add(step, &after);
         }
         let one = run(&tree, &schedule, &exact()).unwrap();
         let other = run(&tree, &schedule, &Options { coalescing, ..exact() }).unwrap();
         let error = other.makespan / one.makespan - 1.0;
-        prop_assert!(error.abs() <= coalescing, "{error} at {coalescing}");
+        prop_assert!((-1e-9..=0.5 * coalescing + 1e-9).contains(&error), "{error} at {coalescing}");
     }
 
     /// No link carries its bytes faster than it can, coalesced or not.

@@ -6,9 +6,9 @@
 //! Coalescing takes changes near one another as one window. A change may wait for half a share of
 //! the time since its flow (or the flow that it waits for) began, so along each chain of transfers
 //! waiting adds up to at most that half share of the chain's time. Within a window, a flow that ends in
-//! it is given what it needs to end with the window, and the others share all the rest: no capacity
-//! idles for the sake of the window, and where flows share one link the bytes that each has got by
-//! the end of a window are exact.
+//! it is given what it needs to end with the window, and the others share all the rest (unless only
+//! a few end, or others start): no capacity idles for the sake of the window, and where flows share
+//! one link the bytes that each has got by the end of a window are exact.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,6 +28,10 @@ const WIDTH: f64 = 0.5;
 /// Rates of the last window tell when flows end while the next end is nearer than this share of
 /// the width of a window.
 const NEAR: f64 = 0.25;
+
+/// Ends in a window from which on it pays to share anew for the window alone; capacity of fewer
+/// idles until its end.
+const MANY: usize = 8;
 
 /// What flows are to carry.
 pub(super) struct Work<'a> {
@@ -163,12 +167,13 @@ impl<'a> Events<'a> {
             return false;
         };
         let wide = window.end - window.first > 4.0 * TIE * window.end;
-        let squeezed = wide && !self.leaving.is_empty() && window.end > self.now;
+        let many = self.leaving.len() >= MANY && self.starting.is_empty();
+        let squeezed = wide && many && window.end > self.now;
         if squeezed {
             self.squeeze(window.end);
         }
         self.now = window.end.max(self.now);
-        self.stale = !squeezed || !self.starting.is_empty();
+        self.stale = !squeezed;
         self.leaving.clear();
         self.through.until(self.now, &mut self.leaving);
         for flow in std::mem::take(&mut self.leaving) {

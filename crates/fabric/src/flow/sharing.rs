@@ -148,8 +148,8 @@ impl<'a> Sharing<'a> {
         }
         let running = self.busy.number();
         let wide = running * 4 >= self.loads.len();
-        if wide && (self.patience > 0 || self.changes * 8 >= running) {
-            self.patience = self.patience.saturating_sub(1);
+        if wide && self.patience > 0 {
+            self.patience -= 1;
             self.free_all();
         } else if !self.spread(if wide { running / 4 } else { running }) {
             self.patience = PATIENCE;
@@ -217,7 +217,7 @@ impl<'a> Sharing<'a> {
 
     /// Lets flows wait again from the changed links on; false where they become too many.
     fn spread(&mut self, most: usize) -> bool {
-        let mut at = 0;
+        let (mut at, mut freed) = (0, 0);
         let mut found = Vec::new();
         while let Some(link) = self.changed.get(at).copied() {
             at += 1;
@@ -232,7 +232,8 @@ impl<'a> Sharing<'a> {
                 }
                 self.free(flow);
                 self.change(flow);
-                if self.moved.len() > most {
+                freed += 1;
+                if freed > most {
                     return false;
                 }
             }
