@@ -203,50 +203,40 @@ impl<'a> Events<'a> {
         time + self.width() * (time - begun).max(0.0) + TIE * time
     }
 
+    /// When the next flow is to start; never where none is.
+    fn next_start(&self) -> f64 {
+        let next = self.pending.peek();
+        next.map_or(f64::INFINITY, |Reverse((bits, _))| f64::from_bits(*bits))
+    }
+
     /// The next changes that fit one window: flows in `leaving` and `starting`.
     fn look_ahead(&mut self) -> Option<Window> {
-        let pending = self
-            .pending
-            .peek()
-            .map(|Reverse((bits, _))| f64::from_bits(*bits));
-        let first = self.through.first().min(pending.unwrap_or(f64::INFINITY));
+        let first = self.through.first().min(self.next_start());
         if first.is_infinite() {
             return None;
         }
-        let most = first + (self.width() + TIE) * first;
         let mut ends = Vec::new();
-        self.through.until(most, &mut ends);
+        self.through.until(self.limit(first, 0.0), &mut ends);
         ends.sort_unstable_by_key(|flow| (self.through.get(*flow).to_bits(), *flow));
         let mut ends = ends.into_iter().peekable();
         let mut window = Window { first, end: first };
         let mut limit = f64::INFINITY;
         loop {
-            let through = ends
-                .peek()
-                .map_or(f64::INFINITY, |flow| self.through.get(*flow));
-            let start = self
-                .pending
-                .peek()
-                .map_or((u64::MAX, u32::MAX), |entry| entry.0);
-            let start_time = if start.0 == u64::MAX {
-                f64::INFINITY
-            } else {
-                f64::from_bits(start.0)
-            };
-            let time = through.min(start_time);
+            let end = ends.peek().map(|flow| self.through.get(*flow));
+            let (end, start) = (end.unwrap_or(f64::INFINITY), self.next_start());
+            let time = end.min(start);
             if time.is_infinite() || time > limit {
                 return Some(window);
             }
-            let flow = if through <= start_time {
-                ends.next()?
-            } else {
-                self.pending.pop();
-                self.starting.push(start.1);
-                start.1
-            };
-            if through <= start_time {
+            let flow = if end <= start {
+                let flow = ends.next()?;
                 self.leaving.push(flow);
-            }
+                flow
+            } else {
+                let Reverse((_, flow)) = self.pending.pop()?;
+                self.starting.push(flow);
+                flow
+            };
             limit = limit.min(self.limit(time, self.begun[flow as usize]));
             window.end = time;
         }
