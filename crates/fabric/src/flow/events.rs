@@ -135,9 +135,11 @@ impl<'a> Events<'a> {
         let number = work.flows.len();
         let mut awaits = work.order.awaits.clone();
         awaits.resize(number, 0);
+        let free = (0..).zip(&awaits).filter(|(_, awaits)| **awaits == 0);
+        let at_once = free.map(|(flow, _)| flow);
         Self {
             work,
-            sharing: Sharing::new(work.flows, loads),
+            sharing: Sharing::new(work.flows, loads, at_once),
             most: 0,
             now: 0.0,
             through: Soonest::new(number),

@@ -56,13 +56,17 @@ pub(super) struct Sharing<'a> {
 }
 
 impl<'a> Sharing<'a> {
-    /// Nothing runs.
-    pub(super) fn new(flows: &'a Flows, loads: Vec<Load>) -> Self {
+    /// Nothing runs; there is room for flows that will run at once.
+    pub(super) fn new(
+        flows: &'a Flows,
+        loads: Vec<Load>,
+        at_once: impl Iterator<Item = u32>,
+    ) -> Self {
         Self {
             flows,
             total: vec![0; loads.len()],
             is_changed: vec![false; loads.len()],
-            busy: Busy::new(loads.len(), flows),
+            busy: Busy::new(loads.len(), flows, at_once),
             full_at: vec![f64::INFINITY; loads.len()],
             loads,
             waiting: Bits::new(flows.len()),
