@@ -160,7 +160,7 @@ fn unequal_1024(bencher: Bencher, coalescing: f64) {
 }
 
 /// A ring of 256 chips whose 510 steps all differ (131 k transfers), each after the last of its
-/// neighbour.
+/// own and of its neighbour.
 #[divan::bench(args = [1e-2, 0.0], sample_count = 3, sample_size = 1)]
 fn unequal_ring(bencher: Bencher, coalescing: f64) {
     let network = tree(256, 2, Routing::Spray);
@@ -172,8 +172,9 @@ fn unequal_ring(bencher: Bencher, coalescing: f64) {
             to: (at + 1) % 256,
             size: Bytes::new(1e6 * (0.5 + draw)),
         };
-        let after = (at >= 256).then(|| at - 256 - at % 256 + (at + 255) % 256);
-        schedule.add(step, after.as_slice());
+        let neighbour = (at - at % 256 + (at + 255) % 256).checked_sub(256);
+        let after: Vec<u32> = neighbour.into_iter().chain(at.checked_sub(256)).collect();
+        schedule.add(step, &after);
     }
     let options = Options {
         coalescing,

@@ -23,19 +23,30 @@ pub(super) struct Busy {
 }
 
 /// Records of flows over one link, and where in all paths they list it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 struct List {
     records: Vec<u32>,
     entries: Vec<u32>,
 }
 
 impl Busy {
-    /// Nothing runs.
-    pub(super) fn new(links: usize, flows: &Flows) -> Self {
+    /// Nothing runs; there is room for flows that will run at once.
+    pub(super) fn new(links: usize, flows: &Flows, at_once: impl Iterator<Item = u32>) -> Self {
+        let mut room = vec![0; links];
+        for flow in at_once {
+            for link in flows.path(flow) {
+                room[*link as usize] += 1;
+            }
+        }
         let paths = (0..flows.len() as u32).map(|flow| flows.path(flow).len());
+        let stride = paths.max().unwrap_or(0) + 1;
+        let over = room.into_iter().map(|number| List {
+            records: Vec::with_capacity(number * stride),
+            entries: Vec::with_capacity(number),
+        });
         Self {
-            over: vec![List::default(); links],
-            stride: paths.max().unwrap_or(0) + 1,
+            over: over.collect(),
+            stride,
             place: vec![0; flows.all_links().len()],
             running: Bits::new(flows.len()),
             number: 0,

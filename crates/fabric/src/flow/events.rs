@@ -6,9 +6,9 @@
 //! Coalescing takes changes near one another as one window. A change may wait for half a share of
 //! the time since its flow (or the flow that it waits for) began, so along each chain of transfers
 //! waiting adds up to at most that half share of the chain's time. Within a window, a flow that ends in
-//! it is given what it needs to end with the window, and the others share all the rest: no capacity
-//! idles for the sake of the window, and where flows share one link the bytes that each has got by
-//! the end of a window are exact.
+//! it is given what it needs to end with the window, and the others share all the rest (unless only
+//! a few end, or others start): no capacity idles for the sake of the window, and where flows share
+//! one link the bytes that each has got by the end of a window are exact.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,6 +28,10 @@ const WIDTH: f64 = 0.5;
 /// Rates of the last window tell when flows end while the next end is nearer than this share of
 /// the width of a window.
 const NEAR: f64 = 0.25;
+
+/// Ends in a window from which on it pays to share anew for the window alone; capacity of fewer
+/// idles until its end.
+const MANY: usize = 8;
 
 /// What flows are to carry.
 pub(super) struct Work<'a> {
@@ -131,9 +135,11 @@ impl<'a> Events<'a> {
         let number = work.flows.len();
         let mut awaits = work.order.awaits.clone();
         awaits.resize(number, 0);
+        let free = (0..).zip(&awaits).filter(|(_, awaits)| **awaits == 0);
+        let at_once = free.map(|(flow, _)| flow);
         Self {
             work,
-            sharing: Sharing::new(work.flows, loads),
+            sharing: Sharing::new(work.flows, loads, at_once),
             most: 0,
             now: 0.0,
             through: Soonest::new(number),
@@ -163,12 +169,13 @@ impl<'a> Events<'a> {
             return false;
         };
         let wide = window.end - window.first > 4.0 * TIE * window.end;
-        let squeezed = wide && !self.leaving.is_empty() && window.end > self.now;
+        let many = self.leaving.len() >= MANY && self.starting.is_empty();
+        let squeezed = wide && many && window.end > self.now;
         if squeezed {
             self.squeeze(window.end);
         }
         self.now = window.end.max(self.now);
-        self.stale = !squeezed || !self.starting.is_empty();
+        self.stale = !squeezed;
         self.leaving.clear();
         self.through.until(self.now, &mut self.leaving);
         for flow in std::mem::take(&mut self.leaving) {
@@ -198,50 +205,40 @@ impl<'a> Events<'a> {
         time + self.width() * (time - begun).max(0.0) + TIE * time
     }
 
+    /// When the next flow is to start; never where none is.
+    fn next_start(&self) -> f64 {
+        let next = self.pending.peek();
+        next.map_or(f64::INFINITY, |Reverse((bits, _))| f64::from_bits(*bits))
+    }
+
     /// The next changes that fit one window: flows in `leaving` and `starting`.
     fn look_ahead(&mut self) -> Option<Window> {
-        let pending = self
-            .pending
-            .peek()
-            .map(|Reverse((bits, _))| f64::from_bits(*bits));
-        let first = self.through.first().min(pending.unwrap_or(f64::INFINITY));
+        let first = self.through.first().min(self.next_start());
         if first.is_infinite() {
             return None;
         }
-        let most = first + (self.width() + TIE) * first;
         let mut ends = Vec::new();
-        self.through.until(most, &mut ends);
+        self.through.until(self.limit(first, 0.0), &mut ends);
         ends.sort_unstable_by_key(|flow| (self.through.get(*flow).to_bits(), *flow));
         let mut ends = ends.into_iter().peekable();
         let mut window = Window { first, end: first };
         let mut limit = f64::INFINITY;
         loop {
-            let through = ends
-                .peek()
-                .map_or(f64::INFINITY, |flow| self.through.get(*flow));
-            let start = self
-                .pending
-                .peek()
-                .map_or((u64::MAX, u32::MAX), |entry| entry.0);
-            let start_time = if start.0 == u64::MAX {
-                f64::INFINITY
-            } else {
-                f64::from_bits(start.0)
-            };
-            let time = through.min(start_time);
+            let end = ends.peek().map(|flow| self.through.get(*flow));
+            let (end, start) = (end.unwrap_or(f64::INFINITY), self.next_start());
+            let time = end.min(start);
             if time.is_infinite() || time > limit {
                 return Some(window);
             }
-            let flow = if through <= start_time {
-                ends.next()?
-            } else {
-                self.pending.pop();
-                self.starting.push(start.1);
-                start.1
-            };
-            if through <= start_time {
+            let flow = if end <= start {
+                let flow = ends.next()?;
                 self.leaving.push(flow);
-            }
+                flow
+            } else {
+                let Reverse((_, flow)) = self.pending.pop()?;
+                self.starting.push(flow);
+                flow
+            };
             limit = limit.min(self.limit(time, self.begun[flow as usize]));
             window.end = time;
         }

@@ -56,7 +56,7 @@ impl Flows {
     /// Adds a flow by the route of a network.
     pub fn push_route(
         &mut self,
-        network: &impl Network,
+        network: &(impl Network + ?Sized),
         from: u32,
         to: u32,
         choice: u64,

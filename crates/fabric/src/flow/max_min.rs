@@ -21,6 +21,8 @@ use super::load::Load;
 
 /// What stopped a flow without links.
 const NO_LINK: u32 = u32::MAX;
+/// Flows whose paths are looked up at once, so that their waits for memory overlap.
+const BATCH: usize = 32;
 /// A round that settles less than one in so many flows is the last.
 const FEW: usize = 8;
 
@@ -227,11 +229,24 @@ impl<'a> Index<'a> {
 impl Members for Index<'_> {
     fn stop(&self, link: u32, waiting: &mut Bits, mut stop: impl FnMut(u32, &[u32]) -> bool) {
         let (from, to) = (self.first[link as usize], self.first[link as usize + 1]);
-        for flow in &self.flows[from as usize..to as usize] {
-            if waiting.contains(*flow) {
-                waiting.remove(*flow);
-                if !stop(*flow, self.all.path(*flow)) {
-                    return;
+        let mut flows = [0; BATCH];
+        let mut paths: [&[u32]; BATCH] = [&[]; BATCH];
+        for batch in self.flows[from as usize..to as usize].chunks(BATCH) {
+            let mut number = 0;
+            for flow in batch {
+                flows[number] = *flow;
+                number += usize::from(waiting.contains(*flow));
+            }
+            for (flow, path) in flows[..number].iter().zip(&mut paths) {
+                *path = self.all.path(*flow);
+            }
+            for (flow, path) in flows[..number].iter().zip(&paths) {
+                // A path may list a link twice.
+                if waiting.contains(*flow) {
+                    waiting.remove(*flow);
+                    if !stop(*flow, path) {
+                        return;
+                    }
                 }
             }
         }

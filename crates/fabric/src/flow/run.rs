@@ -138,7 +138,7 @@ pub fn choice(seed: u64, from: u32, to: u32) -> u64 {
 /// of nothing, or from a vertex to itself, takes that latency alone. Results do not depend on the
 /// order of transfers.
 pub fn run(
-    network: &impl Network,
+    network: &(impl Network + ?Sized),
     schedule: &Schedule,
     options: &Options,
 ) -> Result<Outcome, Fault> {

@@ -56,13 +56,17 @@ pub(super) struct Sharing<'a> {
 }
 
 impl<'a> Sharing<'a> {
-    /// Nothing runs.
-    pub(super) fn new(flows: &'a Flows, loads: Vec<Load>) -> Self {
+    /// Nothing runs; there is room for flows that will run at once.
+    pub(super) fn new(
+        flows: &'a Flows,
+        loads: Vec<Load>,
+        at_once: impl Iterator<Item = u32>,
+    ) -> Self {
         Self {
             flows,
             total: vec![0; loads.len()],
             is_changed: vec![false; loads.len()],
-            busy: Busy::new(loads.len(), flows),
+            busy: Busy::new(loads.len(), flows, at_once),
             full_at: vec![f64::INFINITY; loads.len()],
             loads,
             waiting: Bits::new(flows.len()),
@@ -148,8 +152,8 @@ impl<'a> Sharing<'a> {
         }
         let running = self.busy.number();
         let wide = running * 4 >= self.loads.len();
-        if wide && (self.patience > 0 || self.changes * 8 >= running) {
-            self.patience = self.patience.saturating_sub(1);
+        if wide && self.patience > 0 {
+            self.patience -= 1;
             self.free_all();
         } else if !self.spread(if wide { running / 4 } else { running }) {
             self.patience = PATIENCE;
@@ -217,7 +221,7 @@ impl<'a> Sharing<'a> {
 
     /// Lets flows wait again from the changed links on; false where they become too many.
     fn spread(&mut self, most: usize) -> bool {
-        let mut at = 0;
+        let (mut at, mut freed) = (0, 0);
         let mut found = Vec::new();
         while let Some(link) = self.changed.get(at).copied() {
             at += 1;
@@ -232,7 +236,8 @@ impl<'a> Sharing<'a> {
                 }
                 self.free(flow);
                 self.change(flow);
-                if self.moved.len() > most {
+                freed += 1;
+                if freed > most {
                     return false;
                 }
             }
