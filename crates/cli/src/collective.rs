@@ -46,7 +46,8 @@ pub struct Run {
     /// Slices that a message is cut in; what is fastest where none are named.
     #[arg(long)]
     pub slices: Option<u32>,
-    /// Share of the cables, in %, that have failed; with --fidelity flows.
+    /// Share of the cables inside domains and between switches, in %, that have failed; with
+    /// --fidelity flows.
     #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
     pub failed_cables: f64,
     /// Seed of what is left to chance: paths, failed cables.

@@ -4,6 +4,7 @@ mod import;
 mod nccl;
 mod request;
 mod simulate;
+mod symmetric;
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_fabric::algorithm::{Algorithm, Collective, schedule};

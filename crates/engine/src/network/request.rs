@@ -63,7 +63,7 @@ pub struct CollectiveRequest {
     pub algorithm: Option<Algorithm>,
     /// Slices that a message is cut in; what is fastest where none are named.
     pub slices: Option<u32>,
-    /// Share of the cables that have failed.
+    /// Share of the cables inside domains and between switches that have failed.
     pub failed_share: f64,
     /// Seed of the choices of paths.
     pub seed: u64,

@@ -2,8 +2,11 @@
 //!
 //! Links carry what large collectives reach of them, and a path without load takes the latency that
 //! the catalogue has of a smallest message, software included, so that all fidelities are about the
-//! same wires: inside a domain the bus bandwidth of an all-gather of 1 GiB by the curves or formulas,
-//! between domains the achieved share of the network.
+//! same wires: inside a domain the bus bandwidth of an all-gather (an all-to-all for itself) of 1 GiB
+//! by the curves or formulas, between domains the achieved share of the network.
+//!
+//! Limits: no time for starting kernels and messages beyond the latencies, so that small messages of
+//! many transfers come out too fast.
 
 use chokepoint_fabric::algorithm::{Algorithm, Collective, Ranks, schedule};
 use chokepoint_fabric::network::{Link, Network, Routing};
@@ -12,7 +15,7 @@ use chokepoint_fabric::topology::SystemNetwork;
 use chokepoint_fabric::{Fabric, Group, flow, packet};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
-use super::{Busiest, CollectiveRequest, Fidelity};
+use super::{Busiest, CollectiveRequest, Fidelity, symmetric};
 use crate::resolve::SystemParts;
 use crate::row::Statement;
 use crate::{Data, topology};
@@ -43,8 +46,8 @@ pub(super) struct Simulated {
 }
 
 /// A network whose links carry what software reaches of them.
-struct Wires {
-    network: SystemNetwork,
+pub(super) struct Wires {
+    pub(super) network: SystemNetwork,
     links: Vec<Link>,
 }
 
@@ -75,9 +78,14 @@ impl Wires {
         let network = SystemNetwork::new(system, link, &parts.network, chips, routing)
             .map_err(|refusal| topology::statement(refusal, chips))?;
         let mut links = network.links().to_vec();
-        achieved(&network, &parts.fabric, &mut links);
+        achieved(&network, &parts.fabric, request.collective, &mut links);
         if request.failed_share > 0.0 {
-            for (link, factor) in network.fail_cables(request.failed_share, request.seed) {
+            // A chip whose card has failed takes no part.
+            let failed = network.fail_cables(request.failed_share, request.seed);
+            for (link, factor) in failed
+                .into_iter()
+                .filter(|(link, _)| !network.is_card(*link))
+            {
                 links[link as usize].rate = links[link as usize].rate * factor;
             }
         }
@@ -85,7 +93,7 @@ impl Wires {
     }
 
     /// What a link is of.
-    fn wire(&self, link: u32) -> &'static str {
+    pub(super) fn wire(&self, link: u32) -> &'static str {
         if link < self.network.first_outside() {
             "domain"
         } else if self.network.is_card(link) {
@@ -97,12 +105,17 @@ impl Wires {
 }
 
 /// Sets links to the rates that collectives reach and the latencies that smallest messages take.
-fn achieved(network: &SystemNetwork, fabric: &Fabric, links: &mut [Link]) {
+fn achieved(network: &SystemNetwork, fabric: &Fabric, collective: Collective, links: &mut [Link]) {
     let inside = network.first_outside() as usize;
     let domain = u64::from(network.domain_size(0));
     let mut path = Vec::new();
     if domain > 1 {
-        let time = fabric.all_gather(Group::adjacent(domain), LARGE);
+        let group = Group::adjacent(domain);
+        let time = if collective == Collective::AllToAll {
+            fabric.all_to_all(group, LARGE)
+        } else {
+            fabric.all_gather(group, LARGE)
+        };
         let bus = LARGE * ((domain - 1) as f64 / domain as f64) / time;
         let share = bus / fabric.domain_bandwidth;
         network.route(0, 1, 0, &mut path);
@@ -190,6 +203,9 @@ impl Simulator {
                 let what = (request.collective, algorithm);
                 let transfers = transfers(what, &self.ranks, slices);
                 if transfers > MOST_TRANSFERS {
+                    if let Some(found) = self.by_classes(request, algorithm, size) {
+                        return Ok(found);
+                    }
                     fewest = Some(fewest.map_or(transfers, |known| known.min(transfers)));
                     continue;
                 }
@@ -218,10 +234,28 @@ impl Simulator {
         Ok(found)
     }
 
+    /// A direct exchange too large for its transfers to be written down.
+    fn by_classes(
+        &self,
+        request: &CollectiveRequest,
+        algorithm: Algorithm,
+        size: Bytes,
+    ) -> Option<Simulated> {
+        let what = (request.collective, algorithm, request.fidelity);
+        let alike = (Collective::AllToAll, Algorithm::Direct, Fidelity::Flows);
+        let all = || symmetric::all_to_all(&self.sprayed, &self.ranks, size);
+        (what == alike).then(all).flatten()
+    }
+
     fn flows(&self, schedule: &Schedule) -> Result<(Seconds, Option<Busiest>), Statement> {
+        // Chains of transfers run exactly, which is faster there than putting changes off.
+        let last = schedule.transfers().len() as u32;
+        let chained = (0..last).any(|transfer| !schedule.after(transfer).is_empty());
+        let default = flow::Options::default();
         let options = flow::Options {
             seed: self.seed,
-            ..flow::Options::default()
+            coalescing: if chained { 0.0 } else { default.coalescing },
+            ..default
         };
         let outcome = flow::run(&self.sprayed, schedule, &options)
             .map_err(|fault| Statement::new("not-simulated", [("why", fault.to_string())]))?;
