@@ -12,8 +12,12 @@
 //! `chokepoint validate --network` prints the errors against published measurements: 5% in the
 //! median in one node without the curves of the same rank count, 7% across domains.
 //!
-//! Limits: no contention between groups, no oversubscription, no failed links; no reduction in the
-//! switches of the scale-out network; all-to-all keeps to its rails (writes from 8 ports into one
+//! The formulas and curves ([`Fabric`]) are what training and serving use. [`network`],
+//! [`topology`], [`algorithm`], [`flow`] and [`packet`] look closer: links of a system, transfers of
+//! an algorithm, and what they do to each other.
+//!
+//! Limits of the formulas: no contention between groups, no oversubscription, no failed links; no
+//! reduction in the switches of the scale-out network; all-to-all keeps to its rails (writes from 8 ports into one
 //! reach 20 of 44 GB/s over EFA, coll-1887); kernels of UCCL and MORI, which take 20 to 80% longer
 //! than their links, are not modelled apart.
 
