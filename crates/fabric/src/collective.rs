@@ -48,7 +48,7 @@ impl Fabric {
     }
 
     /// An all-reduce by the kernel of a serving engine, where it was measured on the chip: each rank
-    /// reads the whole message of every other in one step ([`chokepoint_catalog::OneShot`]). The
+    /// reads the whole message of every other in one step (`OneShot` of the calibration). The
     /// engine falls back on the library where that is faster, as `TensorRT-LLM` does above some MiB;
     /// across domains it always does.
     #[must_use]

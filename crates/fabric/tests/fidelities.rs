@@ -2,8 +2,9 @@
 //! flows.
 
 #![expect(
+    clippy::unwrap_used,
     clippy::disallowed_macros,
-    reason = "the table of errors is printed (--nocapture)"
+    reason = "helpers fail the test; the table of errors is printed (--nocapture)"
 )]
 
 use chokepoint_fabric::algorithm::{Algorithm, Collective, Ranks, schedule};
