@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::collective;
 use crate::import;
 use crate::options::Training;
+use crate::share;
 use crate::sites::Sites;
 
 /// What holds an AI cluster back: the chip, the memory, the wire, the watt, the price or the rule?
@@ -198,6 +199,8 @@ pub enum NetworkAction {
     Topology(Topology),
     /// Time a collective, size by size: by formulas, by measured curves, as flows or as packets.
     Run(collective::Run),
+    /// Run collectives at once that share links, and print what each loses.
+    Share(share::Share),
     /// Take what nccl-tests or rccl-tests measured on a system into a data folder.
     Import(import::Import),
 }

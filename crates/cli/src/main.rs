@@ -12,6 +12,7 @@ mod files;
 mod import;
 mod network;
 mod options;
+mod share;
 mod sites;
 mod train;
 mod validate;

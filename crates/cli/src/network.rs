@@ -5,7 +5,7 @@ use chokepoint_engine::{TopologyRequest, TopologyRun, run_topology};
 use chokepoint_report::{Language, topology_csv, topology_json, topology_svg, topology_table};
 
 use crate::args::{Format, Network, NetworkAction, Shared, Topology};
-use crate::{Ending, collective, files, import};
+use crate::{Ending, collective, files, import, share};
 
 /// Runs what is asked of networks.
 ///
@@ -15,6 +15,7 @@ pub fn run(options: &Network, shared: &Shared) -> Result<Ending, Diagnostic> {
     match &options.action {
         NetworkAction::Topology(options) => topology(options, shared),
         NetworkAction::Run(options) => collective::run(options, shared),
+        NetworkAction::Share(options) => share::run(options, shared),
         NetworkAction::Import(options) => import::run(options, shared),
     }
 }

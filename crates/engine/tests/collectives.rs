@@ -9,7 +9,8 @@
 use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
 use chokepoint_engine::units::{Bytes, Seconds};
 use chokepoint_engine::{
-    CollectiveRequest, Data, Fidelity, Import, NcclRun, collective_goal, import, run_collective,
+    CollectiveRequest, Data, Fidelity, Import, NcclRun, ShareRequest, collective_goal, import,
+    parse_traffic, run_collective, run_share,
 };
 
 const MIB: f64 = 1_048_576.0;
@@ -207,4 +208,60 @@ fn goal_files_hold_every_transfer() {
     let count = |word: &str| text.matches(word).count();
     // Inside: 2 x 8 x 7 for each half; between: 8 rails x 2 steps x 2 chips.
     assert_eq!((count(": send "), count(": recv ")), (256, 256));
+}
+
+fn shared(traffic: &[&str]) -> chokepoint_engine::ShareRun {
+    let data = Data::load(&[]).unwrap();
+    let request = ShareRequest {
+        system: "hgx-h100".to_owned(),
+        chips: 16,
+        traffic: traffic
+            .iter()
+            .map(|text| parse_traffic(text).unwrap())
+            .collect(),
+        seed: 0,
+    };
+    run_share(&request, &data).unwrap()
+}
+
+/// Two exchanges that keep each card busy share it by their flows: an all-to-all has 8 flows over
+/// each card, a send to the chip 8 places on one, so that the send gets a ninth while both run. The
+/// all-to-all carries 8/16 of its 64 MiB over a card, the send 64 MiB; with T the time of 64 MiB at
+/// the card's rate alone the all-to-all ends at 9/8 T/2 and the send at 3/2 T. What stays inside
+/// nodes is untouched.
+#[test]
+fn traffic_shares_what_it_has_in_common() {
+    let run = shared(&["all-to-all:64 MiB:16x1", "send-receive:64 MiB:2x8"]);
+    let found: Vec<_> = run
+        .rows
+        .iter()
+        .map(|row| row.found.as_ref().unwrap())
+        .collect();
+    let card = 64.0 * MIB / (50e9 * 0.88);
+    let near = |time: Seconds, expected: f64| (time.get() / expected - 1.0).abs() < 0.02;
+    assert!(
+        near(found[0].alone, card / 2.0) && near(found[1].alone, card),
+        "{found:?}"
+    );
+    assert!(near(found[0].together, card * 9.0 / 16.0), "{found:?}");
+    assert!(near(found[1].together, card * 1.5), "{found:?}");
+    let apart = shared(&["all-reduce:64 MiB:8x1", "all-reduce:64 MiB:2x8"]);
+    for row in &apart.rows {
+        let found = row.found.as_ref().unwrap();
+        assert_eq!(found.alone, found.together);
+    }
+    assert_eq!(apart.rows[0].groups, 2);
+}
+
+/// All-to-all by classes is what its cards take: S (n - 8) / n at a card's rate, and a path's latency.
+#[test]
+fn large_exchanges_run_by_classes() {
+    let data = Data::load(&[]).unwrap();
+    let asked = request("hgx-h100", Collective::AllToAll, 16_384, Fidelity::Flows);
+    let found = time(&asked, &data).get();
+    let card = 64.0 * MIB * (16_376.0 / 16_384.0) / (50e9 * 0.88);
+    assert!(found > card && found < card + 10e-6, "{found} {card}");
+    let mut worn = asked.clone();
+    worn.failed_share = 0.01;
+    assert!(time(&worn, &data).get() > found);
 }

@@ -48,6 +48,16 @@ impl Schedule {
         self.transfers.len() as u32 - 1
     }
 
+    /// Adds the transfers of another schedule, which wait for each other alone.
+    pub fn append(&mut self, other: &Self) {
+        let (before, awaited) = (self.transfers.len() as u32, self.awaited.len() as u32);
+        self.transfers.extend_from_slice(&other.transfers);
+        self.awaited
+            .extend(other.awaited.iter().map(|it| it + before));
+        self.first
+            .extend(other.first[1..].iter().map(|it| it + awaited));
+    }
+
     /// All transfers, by number.
     #[must_use]
     pub fn transfers(&self) -> &[Transfer] {
@@ -80,5 +90,10 @@ mod tests {
         assert_eq!(schedule.after(last), [one, two]);
         assert!(schedule.after(two).is_empty());
         assert_eq!(schedule.transfers().len(), 3);
+        let mut both = schedule.clone();
+        both.append(&schedule);
+        assert_eq!(both.transfers().len(), 6);
+        assert_eq!(both.after(5), [3, 4]);
+        assert_eq!(both.after(2), [0, 1]);
     }
 }

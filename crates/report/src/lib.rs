@@ -33,7 +33,10 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use collective::{collective_csv, collective_json, collective_table, imported_table};
+pub use collective::{
+    collective_csv, collective_json, collective_table, imported_table, share_csv, share_json,
+    share_table,
+};
 pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};

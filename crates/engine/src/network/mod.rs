@@ -3,6 +3,7 @@
 mod import;
 mod nccl;
 mod request;
+mod share;
 mod simulate;
 mod symmetric;
 
@@ -18,6 +19,7 @@ pub use request::{
     CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size, sizes,
 };
 
+pub use share::{ShareFound, ShareRequest, ShareRow, ShareRun, Traffic, parse_traffic, run_share};
 use simulate::{Simulated, Simulator};
 
 use crate::Data;

@@ -21,7 +21,7 @@ use crate::row::Statement;
 use crate::{Data, topology};
 
 /// Most transfers that are simulated one by one.
-const MOST_TRANSFERS: u64 = 1 << 20;
+pub(super) const MOST_TRANSFERS: u64 = 1 << 20;
 /// Most packets that are simulated.
 const MOST_PACKETS: f64 = 5e7;
 /// Slices that are tried.
@@ -193,62 +193,67 @@ impl Simulator {
         request: &CollectiveRequest,
         size: Bytes,
     ) -> Result<Simulated, Statement> {
-        let mut best: Option<(Simulated, Schedule)> = None;
-        let mut fewest: Option<u64> = None;
-        for algorithm in Algorithm::ALL {
-            if request.algorithm.is_some_and(|wanted| wanted != algorithm) {
-                continue;
-            }
-            for slices in tried(request, algorithm) {
-                let what = (request.collective, algorithm);
-                let transfers = transfers(what, &self.ranks, slices);
-                if transfers > MOST_TRANSFERS {
-                    if let Some(found) = self.by_classes(request, algorithm, size) {
-                        return Ok(found);
-                    }
-                    fewest = Some(fewest.map_or(transfers, |known| known.min(transfers)));
-                    continue;
-                }
-                let Some(schedule) = schedule(what, &self.ranks, size, slices, Seconds::ZERO)
-                else {
-                    continue;
-                };
-                let (time, busiest) = self.flows(&schedule)?;
-                if best.as_ref().is_none_or(|(known, _)| time < known.time) {
-                    let found = Simulated {
-                        time,
-                        algorithm,
-                        slices,
-                        busiest,
-                    };
-                    best = Some((found, schedule));
-                }
-            }
+        if let Some(found) = self.by_classes(request, size) {
+            return Ok(found);
         }
-        let Some((mut found, schedule)) = best else {
-            return Err(nothing(fewest));
-        };
+        let (mut found, schedule) = self.fastest(request, &self.ranks, size)?;
         if let Some(single) = &self.single {
             (found.time, found.busiest) = packets(single, &schedule, self.seed)?;
         }
         Ok(found)
     }
 
-    /// A direct exchange too large for its transfers to be written down.
-    fn by_classes(
+    /// The fastest of the wanted algorithms as flows, and its transfers.
+    pub(super) fn fastest(
         &self,
         request: &CollectiveRequest,
-        algorithm: Algorithm,
+        ranks: &Ranks,
         size: Bytes,
-    ) -> Option<Simulated> {
-        let what = (request.collective, algorithm, request.fidelity);
-        let alike = (Collective::AllToAll, Algorithm::Direct, Fidelity::Flows);
-        let all = || symmetric::all_to_all(&self.sprayed, &self.ranks, size);
-        (what == alike).then(all).flatten()
+    ) -> Result<(Simulated, Schedule), Statement> {
+        let mut best: Option<(Simulated, Schedule)> = None;
+        let mut fewest: Option<u64> = None;
+        let wanted = |it: &Algorithm| request.algorithm.is_none_or(|wanted| wanted == *it);
+        for algorithm in Algorithm::ALL.into_iter().filter(wanted) {
+            for slices in tried(request, algorithm) {
+                let what = (request.collective, algorithm);
+                let transfers = transfers(what, ranks, slices);
+                if transfers > MOST_TRANSFERS {
+                    fewest = Some(fewest.map_or(transfers, |known| known.min(transfers)));
+                    continue;
+                }
+                let Some(schedule) = schedule(what, ranks, size, slices, Seconds::ZERO) else {
+                    continue;
+                };
+                let outcome = self.outcome(&schedule)?;
+                let faster = |(known, _): &(Simulated, Schedule)| outcome.makespan < known.time;
+                if best.as_ref().is_none_or(faster) {
+                    let found = Simulated {
+                        time: outcome.makespan,
+                        algorithm,
+                        slices,
+                        busiest: self.busiest(&outcome),
+                    };
+                    best = Some((found, schedule));
+                }
+            }
+        }
+        best.ok_or_else(|| nothing(fewest))
     }
 
-    fn flows(&self, schedule: &Schedule) -> Result<(Seconds, Option<Busiest>), Statement> {
-        // Chains of transfers run exactly, which is faster there than putting changes off.
+    /// A direct exchange too large for its transfers to be written down.
+    fn by_classes(&self, request: &CollectiveRequest, size: Bytes) -> Option<Simulated> {
+        let what = (request.collective, Algorithm::Direct);
+        let wanted = request.algorithm.unwrap_or(Algorithm::Direct);
+        let asked = what == (Collective::AllToAll, wanted) && request.fidelity == Fidelity::Flows;
+        if !asked || transfers(what, &self.ranks, 1) <= MOST_TRANSFERS {
+            return None;
+        }
+        symmetric::all_to_all(&self.sprayed, &self.ranks, size)
+    }
+
+    /// Transfers as flows. Chains of them run exactly, which is faster there than putting changes
+    /// off.
+    pub(super) fn outcome(&self, schedule: &Schedule) -> Result<flow::Outcome, Statement> {
         let last = schedule.transfers().len() as u32;
         let chained = (0..last).any(|transfer| !schedule.after(transfer).is_empty());
         let default = flow::Options::default();
@@ -257,14 +262,22 @@ impl Simulator {
             coalescing: if chained { 0.0 } else { default.coalescing },
             ..default
         };
-        let outcome = flow::run(&self.sprayed, schedule, &options)
-            .map_err(|fault| Statement::new("not-simulated", [("why", fault.to_string())]))?;
+        flow::run(&self.sprayed, schedule, &options)
+            .map_err(|fault| Statement::new("not-simulated", [("why", fault.to_string())]))
+    }
+
+    /// The link that was busiest.
+    pub(super) fn busiest(&self, outcome: &flow::Outcome) -> Option<Busiest> {
         let rates: Vec<Bandwidth> = self.sprayed.links.iter().map(|link| link.rate).collect();
-        let busiest = outcome.busiest(&rates).map(|(link, share)| Busiest {
+        outcome.busiest(&rates).map(|(link, share)| Busiest {
             wire: self.sprayed.wire(link),
             share,
-        });
-        Ok((outcome.makespan, busiest))
+        })
+    }
+
+    /// The network.
+    pub(super) const fn network(&self) -> &SystemNetwork {
+        &self.sprayed.network
     }
 }
 
@@ -298,7 +311,7 @@ fn packets(
 }
 
 /// Why there is no result.
-fn nothing(fewest: Option<u64>) -> Statement {
+pub(super) fn nothing(fewest: Option<u64>) -> Statement {
     match fewest {
         Some(transfers) => Statement::new(
             "too-many-transfers",

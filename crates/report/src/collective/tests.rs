@@ -4,11 +4,14 @@ use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
 use chokepoint_engine::units::{Bandwidth, Bytes, Seconds};
 use chokepoint_engine::{
     Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Imported,
-    NcclRow, Statement,
+    NcclRow, ShareFound, ShareRow, ShareRun, Statement, parse_traffic,
 };
 use serde_json::Value;
 
-use super::{collective_csv, collective_json, collective_table, imported_table};
+use super::{
+    collective_csv, collective_json, collective_table, imported_table, share_csv, share_json,
+    share_table,
+};
 use crate::Language;
 
 fn made_up() -> CollectiveRun {
@@ -63,6 +66,50 @@ fn a_collective_reads_as_recorded() {
     }
     insta::assert_snapshot!("run_json", collective_json(&run).unwrap());
     insta::assert_snapshot!("run_csv", collective_csv(&run).unwrap());
+}
+
+/// Two kinds of traffic, one of which cannot be run.
+fn shared() -> ShareRun {
+    let row = |text: &str, groups, found| ShareRow {
+        traffic: parse_traffic(text).unwrap(),
+        groups,
+        found,
+    };
+    let found = ShareFound {
+        algorithm: (Algorithm::Ring, 1),
+        alone: Seconds::new(200e-6),
+        together: Seconds::new(300e-6),
+    };
+    ShareRun {
+        system: "made-up".to_owned(),
+        system_name: "Made-up system".to_owned(),
+        network: "Made-up network".to_owned(),
+        chips: 64,
+        rows: vec![
+            row("all-reduce:1 MiB:8x8", 8, Ok(found)),
+            row(
+                "all-to-all:1 MiB:64x1",
+                1,
+                Err(Statement::new("ranks-uneven", [])),
+            ),
+        ],
+        together: None,
+    }
+}
+
+#[test]
+fn shared_traffic_reads_as_recorded() {
+    let mut run = shared();
+    insta::assert_snapshot!("share_zh", share_table(&run, Language::Zh));
+    run.rows.truncate(1);
+    let busiest = Busiest {
+        wire: "scale-out",
+        share: 0.5,
+    };
+    run.together = Some((Seconds::new(300e-6), Some(busiest)));
+    insta::assert_snapshot!("share_en", share_table(&run, Language::En));
+    insta::assert_snapshot!("share_json", share_json(&run).unwrap());
+    insta::assert_snapshot!("share_csv", share_csv(&shared()).unwrap());
 }
 
 #[test]
