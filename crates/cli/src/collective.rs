@@ -95,6 +95,10 @@ pub fn run(options: &Run, shared: &Shared) -> Result<Ending, Diagnostic> {
     let found = run_collective(&request, &data)?;
     let text = shown(&found, options.format, Language::from(shared.lang))?;
     if let Some(path) = &options.goal {
+        if shared.output.as_ref() == Some(path) {
+            let message = "--output and --goal name the same file";
+            return Err(Diagnostic::new(Code::Usage, message));
+        }
         files::deliver(Some(path), &collective_goal(&request, &data)?)?;
     }
     files::deliver(shared.output.as_deref(), &text)?;
@@ -129,6 +133,10 @@ fn wanted(options: &Run) -> Result<Vec<chokepoint_engine::units::Bytes>, Diagnos
         return Err(Diagnostic::new(Code::Usage, message).help("write a number from 1.1 on"));
     }
     let (from, to) = (parse_size(&options.from)?, parse_size(&options.to)?);
+    if from > to {
+        let message = format!("--from {} is above --to {}", options.from, options.to);
+        return Err(Diagnostic::new(Code::Usage, message));
+    }
     Ok(sizes(from, to, options.factor))
 }
 

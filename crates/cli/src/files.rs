@@ -97,6 +97,19 @@ pub fn deliver(output: Option<&Path>, text: &str) -> Result<(), Diagnostic> {
 /// # Errors
 /// When the folder or a file of it cannot be read.
 pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
+    let others = texts(folder)?;
+    let data = Data::load(&others)?;
+    match check(&data.catalog).into_iter().next() {
+        Some(problem) if !others.is_empty() => Err(problem),
+        _ => Ok(data),
+    }
+}
+
+/// All data files of a folder, named relative to it.
+///
+/// # Errors
+/// When one cannot be read, or there is none.
+pub fn texts(folder: Option<&Path>) -> Result<Vec<(String, String)>, Diagnostic> {
     let mut others = Vec::new();
     if let Some(folder) = folder {
         collect(folder, folder, &mut others)?;
@@ -108,11 +121,7 @@ pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
             .help("a data folder holds chips/, links/, systems/, networks/, models/, prices/ or rules/"));
         }
     }
-    let data = Data::load(&others)?;
-    match check(&data.catalog).into_iter().next() {
-        Some(problem) if !others.is_empty() => Err(problem),
-        _ => Ok(data),
-    }
+    Ok(others)
 }
 
 /// All data files below a folder, named relative to it, in the order of their names.

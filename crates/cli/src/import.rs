@@ -42,11 +42,13 @@ pub fn run(options: &Import, shared: &Shared) -> Result<Ending, Diagnostic> {
     let measured = NcclRun::parse(&options.file.display().to_string(), &text)?;
     let before = files::data(shared.data.as_deref())?;
     let system = format!("systems/{}.toml", options.system);
-    let known = [
-        existing(&options.into, &system)?,
-        existing(&options.into, "sources.toml")?,
-    ];
-    let [system, sources] = known;
+    let mut files = files::texts(shared.data.as_deref())?;
+    let start = |name: &str| -> Result<Option<String>, Diagnostic> {
+        let own = existing(&options.into, name)?;
+        let given = files.iter().find(|(file, _)| file == name);
+        Ok(own.or_else(|| given.map(|(_, text)| text.clone())))
+    };
+    let (system, sources) = (start(&system)?, start("sources.toml")?);
     let from = chokepoint_engine::Import {
         system: options.system.clone(),
         file: options.file.display().to_string(),
@@ -54,7 +56,8 @@ pub fn run(options: &Import, shared: &Shared) -> Result<Ending, Diagnostic> {
         ranks: options.ranks,
     };
     let imported = import(&from, &measured, &before, (system, sources))?;
-    let after = Data::load(&imported.files)?;
+    files.extend(imported.files.clone());
+    let after = Data::load(&files)?;
     let (old, new) = (
         predicted(options, &imported, &before)?,
         predicted(options, &imported, &after)?,

@@ -74,7 +74,16 @@ fn every_system_runs_every_collective() {
 #[test]
 fn fidelities_are_about_the_same_wires() {
     let data = Data::load(&[]).unwrap();
-    for (system, ranks) in [("hgx-h100", 8), ("hgx-h100", 16), ("gb200-nvl72", 8)] {
+    for (system, ranks) in [
+        ("hgx-h100", 8),
+        ("hgx-h100", 12),
+        ("hgx-h100", 16),
+        ("gb200-nvl72", 8),
+        ("gb200-nvl72", 80),
+        ("mi300x-8", 2),
+        ("mi300x-8", 8),
+        ("deepseek-2048", 16),
+    ] {
         let at = |fidelity| {
             time(
                 &request(system, Collective::AllToAll, ranks, fidelity),
@@ -98,19 +107,22 @@ fn fidelities_are_about_the_same_wires() {
 #[test]
 fn failed_cables_slow_an_exchange() {
     let data = Data::load(&[]).unwrap();
-    let mut asked = request("deepseek-2048", Collective::AllToAll, 256, Fidelity::Flows);
+    let mut asked = request("hgx-h100", Collective::AllToAll, 512, Fidelity::Flows);
     asked.sizes = vec![Bytes::new(16.0 * MIB)];
     let whole = time(&asked, &data);
     asked.failed_share = 0.01;
     asked.seed = 3;
     let run = run_collective(&asked, &data).unwrap();
-    match &run.rows[0].found {
-        Ok(found) => assert!(found.time >= whole, "{:?} {whole:?}", found.time),
-        Err(reason) => assert_eq!(reason.key, "not-simulated"),
-    }
-    asked.failed_share = 0.9;
-    let run = run_collective(&asked, &data).unwrap();
-    assert!(run.rows[0].found.is_err(), "nine of ten cables");
+    let found = run.rows[0].found.as_ref().unwrap();
+    assert!(
+        found.time > whole && found.time < whole * 1.5,
+        "{:?} {whole:?}",
+        found.time
+    );
+    let mut mesh = request("mi300x-8", Collective::AllToAll, 8, Fidelity::Flows);
+    mesh.failed_share = 0.5;
+    let run = run_collective(&mesh, &data).unwrap();
+    assert_eq!(run.rows[0].found.as_ref().unwrap_err().key, "cut-off");
 }
 
 /// A named algorithm is run; one that cannot, or is too large, is a row with the reason.
@@ -194,7 +206,11 @@ fn imports_calibrate_their_system() {
     assert!((found / 20.0 - 1.0).abs() < 1e-6, "{found}");
     let ratio = 20.0 / at(&plain, "hgx-h200", 64, MIB);
     let other = at(&wide, "hgx-h200", 128, MIB) / at(&plain, "hgx-h200", 128, MIB);
-    assert!((other / ratio - 1.0).abs() < 1e-6, "{other} {ratio}");
+    // A doubling of the domains away the logarithm of the ratio counts half.
+    assert!(
+        (other * other / ratio - 1.0).abs() < 1e-6,
+        "{other} {ratio}"
+    );
 }
 
 /// A GOAL file has each transfer as a send and a receive.

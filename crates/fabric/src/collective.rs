@@ -98,7 +98,7 @@ impl Fabric {
     #[must_use]
     pub fn spread(&self, group: Group) -> f64 {
         let (inside, domains) = group.split(self.domain);
-        if self.own.has_ranks(group.size) {
+        if self.own.has_shape((inside, domains)) {
             0.12
         } else if domains > 1 || !self.has_curves() {
             0.30
@@ -133,11 +133,11 @@ impl Fabric {
                 let remote = size - local;
                 let crossing = self.out_latency + remote / self.out_bandwidth;
                 let whole = crossing.max(self.inside(kind, local, inside));
-                return whole * self.own.correction(kind, group.size, size);
+                return whole * self.own.correction(kind, (inside, domains), size);
             }
         };
         self.over_domains(kind, size, within, (inside, domains))
-            * self.own.correction(kind, group.size, size)
+            * self.own.correction(kind, (inside, domains), size)
     }
 
     /// A collective over several domains: a stage inside the domains, given, and one between them on

@@ -27,7 +27,8 @@ pub(crate) struct LinkScale {
 
 /// Bytes that cross each chip's link for each byte of message, as nccl-tests define bus
 /// bandwidth (nccl-tests `doc/PERFORMANCE.md`): 2(n-1)/n for all-reduce, (n-1)/n for the others.
-pub(crate) fn bus_factor(kind: CollectiveKind, ranks: u64) -> f64 {
+#[must_use]
+pub fn bus_factor(kind: CollectiveKind, ranks: u64) -> f64 {
     let share = (ranks.saturating_sub(1)) as f64 / ranks.max(1) as f64;
     match kind {
         CollectiveKind::AllReduce => 2.0 * share,

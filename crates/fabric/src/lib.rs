@@ -36,6 +36,7 @@ pub mod schedule;
 mod spec;
 pub mod topology;
 
+pub use curve::bus_factor;
 pub use group::Group;
 pub use moe::Dispatch;
 pub use spec::{Fabric, FabricScale};

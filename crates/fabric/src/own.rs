@@ -1,11 +1,14 @@
 //! Collectives measured on a system itself.
 //!
 //! Inside a domain they come before the curves of the chip. Over several domains they correct the
-//! formulas: the ratio of measured to predicted time, by size, of the rank count that is nearest.
+//! formulas for groups with as many ranks in each domain: the ratio of measured to predicted time, by
+//! size, of the nearest number of domains. Away from it the ratio counts less: its logarithm is
+//! divided by one more than the doublings between both numbers.
 
 use chokepoint_catalog::{CollectiveCurve, CollectiveKind};
 use chokepoint_units::{Bytes, Seconds};
 
+use crate::Group;
 use crate::carry::Curves;
 use crate::curve::{Curve, LinkScale};
 
@@ -22,7 +25,8 @@ pub(crate) struct Own {
 #[derive(Debug, Clone, PartialEq)]
 struct Ratio {
     kind: CollectiveKind,
-    ranks: u64,
+    /// Ranks in each domain, and domains.
+    shape: (u64, u64),
     /// Natural logarithms of (size in bytes, ratio), in rising size.
     points: Vec<(f64, f64)>,
 }
@@ -68,7 +72,7 @@ impl Own {
             };
             self.ratios.push(Ratio {
                 kind: curve.kind,
-                ranks: curve.ranks,
+                shape: Group::adjacent(curve.ranks).split(domain),
                 points: curve.points.iter().map(|point| ratio(point.size)).collect(),
             });
         }
@@ -79,23 +83,35 @@ impl Own {
         self.curves.time(kind, size, ranks, self.link)
     }
 
-    /// Whether some collective was measured on a number of ranks.
-    pub(crate) fn has_ranks(&self, ranks: u64) -> bool {
-        self.curves.has_ranks(ranks) || self.ratios.iter().any(|ratio| ratio.ranks == ranks)
+    /// Whether some collective was measured on as many ranks in as many domains.
+    pub(crate) fn has_shape(&self, (inside, domains): (u64, u64)) -> bool {
+        if domains <= 1 {
+            return self.curves.has_ranks(inside);
+        }
+        self.ratios
+            .iter()
+            .any(|ratio| ratio.shape == (inside, domains))
     }
 
     /// By what a predicted time over several domains is corrected: piecewise linear in logarithms,
     /// constant beyond the sizes that were measured.
-    pub(crate) fn correction(&self, kind: CollectiveKind, ranks: u64, size: Bytes) -> f64 {
-        let far = |ratio: &&Ratio| libm::fabs(libm::log(ranks as f64 / ratio.ranks as f64));
+    pub(crate) fn correction(
+        &self,
+        kind: CollectiveKind,
+        (inside, domains): (u64, u64),
+        size: Bytes,
+    ) -> f64 {
+        let far = |ratio: &Ratio| libm::fabs(libm::log2(domains as f64 / ratio.shape.1 as f64));
         let nearest = self
             .ratios
             .iter()
-            .filter(|ratio| ratio.kind == kind && !ratio.points.is_empty())
+            .filter(|ratio| ratio.kind == kind && ratio.shape.0 == inside)
+            .filter(|ratio| !ratio.points.is_empty())
             .min_by(|a, b| far(a).total_cmp(&far(b)));
-        let Some(Ratio { points, .. }) = nearest else {
+        let Some(nearest) = nearest else {
             return 1.0;
         };
+        let points = &nearest.points;
         let x = libm::log(size.get().max(1.0));
         let upper = points.partition_point(|point| point.0 < x);
         let at = |place: usize| points[place.min(points.len() - 1)];
@@ -105,7 +121,7 @@ impl Own {
         } else {
             0.0
         };
-        libm::exp(low.1 + (high.1 - low.1) * share)
+        libm::exp((low.1 + (high.1 - low.1) * share) / (1.0 + far(nearest)))
     }
 
     /// The same on other links.

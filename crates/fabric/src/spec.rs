@@ -220,16 +220,22 @@ impl Fabric {
         fabric
     }
 
-    /// Bandwidth of one chip among a number of ranks of its domain: a mesh gives each pair only
-    /// its share of the links.
+    /// Bandwidth of one chip among a number of ranks of its domain, as its links state it: a mesh
+    /// gives each pair only its share of the links.
     #[must_use]
-    pub(crate) fn inside_bandwidth(&self, ranks: u64) -> Bandwidth {
+    pub fn inside_nominal(&self, ranks: u64) -> Bandwidth {
         let share = match self.topology {
             Topology::Mesh if self.domain > 1 => {
                 ranks.saturating_sub(1) as f64 / (self.domain - 1) as f64
             }
             _ => 1.0,
         };
-        self.domain_bandwidth * (share * UNMEASURED_SHARE)
+        self.domain_bandwidth * share
+    }
+
+    /// What collectives of chips without measured curves reach of it.
+    #[must_use]
+    pub(crate) fn inside_bandwidth(&self, ranks: u64) -> Bandwidth {
+        self.inside_nominal(ranks) * UNMEASURED_SHARE
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use chokepoint_catalog::CollectiveKind;
 use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_fabric::Group;
 use chokepoint_fabric::algorithm::Collective;
 use chokepoint_units::Bytes;
 
@@ -33,6 +34,8 @@ pub struct Imported {
     pub collective: Collective,
     /// Ranks.
     pub ranks: u64,
+    /// The device that the output names and the chip of the system, where they differ.
+    pub device: Option<(String, String)>,
     /// Sizes and times.
     pub rows: Vec<NcclRow>,
 }
@@ -51,23 +54,23 @@ pub fn import(
     data.catalog.system(&import.system)?;
     let kind = kind(import, run)?;
     let ranks = ranks(import, run)?;
+    placed(import, run, ranks, data)?;
     let own = format!("systems/{}.toml", import.system);
-    let source = format!("measured-{}", import.system);
+    let name = collective(kind).name();
+    let source = format!("measured-{}-{name}-{ranks}", import.system);
     let system = start(system, &own)?;
     let sources = start(sources, "sources.toml")?;
     let collective = collective(kind);
     let curve = curve(collective, ranks, run, &source);
     let mark = format!("# measured: {} on {ranks} ranks", collective.name());
-    let system = format!("{}\n{mark}\n{curve}", without(&system, &mark));
-    let sources = if sources.contains(&format!("[sources.{source}]")) {
-        sources
-    } else {
-        format!("{}\n\n{}", sources.trim_end(), entry(&source, import, run))
-    };
+    let system = format!("{}\n{mark}\n{curve}", without(&system, &mark, "]"));
+    let known = without(&sources, &format!("[sources.{source}]"), "");
+    let sources = format!("{}\n\n{}", known.trim_end(), entry(&source, import, run));
     Ok(Imported {
         files: [(own, system), ("sources.toml".to_owned(), sources)],
         collective,
         ranks,
+        device: device(import, run, data)?,
         rows: run.rows.clone(),
     })
 }
@@ -93,17 +96,16 @@ fn kind(import: &Import, run: &NcclRun) -> Result<CollectiveKind, Diagnostic> {
         .as_deref()
         .map(parse_collective)
         .transpose()?;
-    let said = run.collective;
+    let said = run.collective().map_err(|test| {
+        let message = format!("the catalogue holds no curves of {test}");
+        Diagnostic::new(Code::Usage, message)
+    })?;
     let asked = match named {
         None => None,
-        Some(Collective::AllReduce) => Some(CollectiveKind::AllReduce),
-        Some(Collective::AllGather) => Some(CollectiveKind::AllGather),
-        Some(Collective::ReduceScatter) => Some(CollectiveKind::ReduceScatter),
-        Some(Collective::AllToAll) => Some(CollectiveKind::AllToAll),
-        Some(other) => {
-            let message = format!("the catalogue holds no curves of {}", other.name());
-            return Err(Diagnostic::new(Code::Usage, message));
-        }
+        Some(named) => Some(super::kind(named).ok_or_else(|| {
+            let message = format!("the catalogue holds no curves of {}", named.name());
+            Diagnostic::new(Code::Usage, message)
+        })?),
     };
     match (said, asked) {
         (Some(said), Some(asked)) if said != asked => {
@@ -134,6 +136,45 @@ fn ranks(import: &Import, run: &NcclRun) -> Result<u64, Diagnostic> {
     })
 }
 
+/// # Errors
+/// When the ranks did not sit as ranks do here: neighbours in as few domains as hold them.
+fn placed(import: &Import, run: &NcclRun, ranks: u64, data: &Data) -> Result<(), Diagnostic> {
+    let system = data.catalog.system(&import.system)?;
+    let (_, domains) = Group::adjacent(ranks).split(system.domain.chips);
+    let nodes = system
+        .domain
+        .chips
+        .div_ceil(system.node.chips.max(1))
+        .max(1);
+    let Some(hosts) = run.hosts else {
+        return Ok(());
+    };
+    if (domains..=domains * nodes).contains(&hosts) {
+        return Ok(());
+    }
+    let message = format!(
+        "{ranks} ranks on {hosts} hosts do not sit in {domains} domains of {} chips, as curves of {} do",
+        system.domain.chips, import.system
+    );
+    Err(Diagnostic::new(Code::Value, message).help("measure neighbours that fill their domains"))
+}
+
+/// The device that the output names and the chip of the system, where the one's name does not hold
+/// the other's, such as "h200" of h200-sxm.
+fn device(
+    import: &Import,
+    run: &NcclRun,
+    data: &Data,
+) -> Result<Option<(String, String)>, Diagnostic> {
+    let chip = data
+        .catalog
+        .chip(&data.catalog.system(&import.system)?.chip)?;
+    let short = chip.id.split('-').next().unwrap_or(&chip.id);
+    let other = |device: &&String| !device.to_lowercase().contains(short);
+    let device = run.device.as_ref().filter(other);
+    Ok(device.map(|device| (device.clone(), chip.name.clone())))
+}
+
 const fn collective(kind: CollectiveKind) -> Collective {
     match kind {
         CollectiveKind::AllReduce => Collective::AllReduce,
@@ -148,7 +189,7 @@ fn curve(collective: Collective, ranks: u64, run: &NcclRun, source: &str) -> Str
     let times = run.rows.iter().map(|row| row.time.get());
     let latency = times.fold(f64::INFINITY, f64::min) * 1e6;
     let mut text = format!(
-        "[[collective]]\nkind = \"{}\"\nranks = {ranks}\nlatency = \"{latency} us\"\nsource = \"{source}\"\npoints = [\n",
+        "[[collective]]\nkind = \"{}\"\nranks = {ranks}\nlatency = \"{latency:.3} us\"\nsource = \"{source}\"\npoints = [\n",
         collective.name(),
     );
     // A message of nothing has no bandwidth.
@@ -165,8 +206,8 @@ fn curve(collective: Collective, ranks: u64, run: &NcclRun, source: &str) -> Str
     text + "]\n"
 }
 
-/// A file without the curve behind a mark, which ends with its points.
-fn without(text: &str, mark: &str) -> String {
+/// A file without what begins with a line and ends with another.
+fn without(text: &str, mark: &str, end: &str) -> String {
     let mut kept = Vec::new();
     let mut inside = false;
     for line in text.lines() {
@@ -174,7 +215,7 @@ fn without(text: &str, mark: &str) -> String {
         if !inside {
             kept.push(line);
         }
-        inside &= line != "]";
+        inside &= line != end;
     }
     kept.join("\n").trim_end().to_owned() + "\n"
 }

@@ -7,10 +7,13 @@ mod share;
 mod simulate;
 mod symmetric;
 
+use std::collections::BTreeSet;
+
+use chokepoint_catalog::CollectiveKind;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_fabric::algorithm::{Algorithm, Collective, schedule};
 use chokepoint_fabric::goal::goal;
-use chokepoint_fabric::{Fabric, Group};
+use chokepoint_fabric::{Fabric, Group, bus_factor};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
 pub use import::{Import, Imported, import};
@@ -67,6 +70,8 @@ pub struct CollectiveFound {
     pub bus_bandwidth: Bandwidth,
     /// The link that was busy longest, where links were simulated.
     pub busiest: Option<Busiest>,
+    /// Algorithms that were not tried, having too many transfers in some or all of their slices.
+    pub skipped: Vec<Algorithm>,
 }
 
 /// A link that was busy.
@@ -96,7 +101,8 @@ pub fn run_collective(
     } else {
         None
     };
-    let rows = request.sizes.iter().map(|size| CollectiveRow {
+    let rows = request.sizes.iter();
+    let rows = rows.map(|size| CollectiveRow {
         size: *size,
         found: match &simulator {
             Some(Ok(simulator)) => simulator
@@ -106,13 +112,14 @@ pub fn run_collective(
             None => formula(request, &parts, *size).map(|time| found(request, *size, time, None)),
         },
     });
+    let rows: Vec<CollectiveRow> = rows.collect();
     Ok(CollectiveRun {
         system: parts.system.id.clone(),
         system_name: parts.system.name.clone(),
         network: parts.network.name.clone(),
         shape,
-        rows: rows.collect(),
-        notes: notes(request, &parts),
+        notes: notes(request, &parts, &rows),
+        rows,
         request: request.clone(),
     })
 }
@@ -138,13 +145,24 @@ pub fn collective_goal(request: &CollectiveRequest, data: &Data) -> Result<Strin
 }
 
 /// What to know of the numbers.
-fn notes(request: &CollectiveRequest, parts: &SystemParts) -> Vec<Statement> {
+fn notes(
+    request: &CollectiveRequest,
+    parts: &SystemParts,
+    rows: &[CollectiveRow],
+) -> Vec<Statement> {
     let mut notes = Vec::new();
     if request.fidelity == Fidelity::Calibrated && !parts.fabric.has_curves() {
         notes.push(Statement::new("no-curves", []));
     }
     if request.fidelity.simulates() {
         notes.push(Statement::new("wires-achieved", []));
+    }
+    let found = rows.iter().filter_map(|row| row.found.as_ref().ok());
+    let skipped: BTreeSet<Algorithm> = found.flat_map(|found| found.skipped.clone()).collect();
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped.into_iter().map(Algorithm::name).collect();
+        let list = [("algorithms", names.join(", "))];
+        notes.push(Statement::new("algorithms-skipped", list));
     }
     notes
 }
@@ -184,7 +202,8 @@ fn found(
     CollectiveFound {
         time,
         algorithm: simulated.as_ref().map(|run| (run.algorithm, run.slices)),
-        busiest: simulated.and_then(|run| run.busiest),
+        busiest: simulated.as_ref().and_then(|run| run.busiest),
+        skipped: simulated.map(|run| run.skipped).unwrap_or_default(),
         algorithm_bandwidth,
         bus_bandwidth: algorithm_bandwidth * bus_share(request.collective, request.ranks),
     }
@@ -192,10 +211,20 @@ fn found(
 
 /// Bus over algorithm bandwidth.
 fn bus_share(collective: Collective, ranks: u64) -> f64 {
-    let others = (ranks - 1) as f64 / ranks as f64;
+    match kind(collective) {
+        Some(kind) => bus_factor(kind, ranks),
+        // Every byte crosses a link once.
+        None => 1.0,
+    }
+}
+
+/// What the catalogue has curves of.
+const fn kind(collective: Collective) -> Option<CollectiveKind> {
     match collective {
-        Collective::AllReduce => 2.0 * others,
-        Collective::ReduceScatter | Collective::AllGather | Collective::AllToAll => others,
-        Collective::Broadcast | Collective::SendReceive => 1.0,
+        Collective::AllReduce => Some(CollectiveKind::AllReduce),
+        Collective::ReduceScatter => Some(CollectiveKind::ReduceScatter),
+        Collective::AllGather => Some(CollectiveKind::AllGather),
+        Collective::AllToAll => Some(CollectiveKind::AllToAll),
+        Collective::Broadcast | Collective::SendReceive => None,
     }
 }

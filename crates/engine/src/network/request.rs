@@ -85,7 +85,7 @@ impl CollectiveRequest {
         }
         let sized = |size: &Bytes| size.get() >= 1.0 && size.get() <= 1e15;
         if self.sizes.is_empty() || !self.sizes.iter().all(sized) {
-            let message = "a size lies outside 1 B to 1 PB".to_owned();
+            let message = "a size lies outside 1 B to 1000 TB".to_owned();
             return wrong(message, "write --size \"1 MiB\", or --from and --to");
         }
         if self
@@ -159,12 +159,16 @@ pub fn parse_size(text: &str) -> Result<Bytes, Diagnostic> {
     })
 }
 
-/// Sizes from one to another, each a factor larger.
+/// Sizes from one to another, each a factor larger, in whole bytes.
 #[must_use]
 pub fn sizes(from: Bytes, to: Bytes, factor: f64) -> Vec<Bytes> {
     /// More would be a factor near one.
     const MOST: usize = 1000;
     let rising = std::iter::successors(Some(from), |size| Some(*size * factor));
     let top = to * (1.0 + 1e-9);
-    rising.take_while(|size| *size <= top).take(MOST).collect()
+    rising
+        .take_while(|size| *size <= top)
+        .take(MOST)
+        .map(|size| Bytes::new(libm::round(size.get())))
+        .collect()
 }

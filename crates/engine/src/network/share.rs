@@ -4,19 +4,20 @@
 //! algorithm that is fastest for one group alone; then all groups of all kinds run together as
 //! flows.
 //!
-//! Limits: all start at once and run once; what they take of a chip's processors and memory is not
-//! counted.
+//! Limits: all start at once and run once; links are shared by flow, so that an exchange of many
+//! messages gets more of them than one of few; links inside a domain carry what all-gathers reach;
+//! nothing is summed in switches; what traffic takes of a chip's processors and memory is not counted.
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_fabric::algorithm::{Algorithm, Collective, Ranks, schedule};
 use chokepoint_fabric::schedule::Schedule;
 use chokepoint_units::{Bytes, Seconds};
 
-use super::simulate::{MOST_TRANSFERS, Simulator};
+use super::simulate::{MOST_TRANSFERS, Simulator, too_many_transfers};
 use super::{Busiest, CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size};
 use crate::Data;
 use crate::limits::MOST_COUNTED;
-use crate::resolve::{SystemParts, system_parts};
+use crate::resolve::system_parts;
 use crate::row::Statement;
 
 /// One kind of traffic: a collective in groups of a shape.
@@ -125,10 +126,14 @@ pub fn parse_traffic(text: &str) -> Result<Traffic, Diagnostic> {
 /// What is wrong with the request; traffic that cannot be run is a row with the reason.
 pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagnostic> {
     let whole = as_collective(request, None);
-    whole.check()?;
+    if !(2..=MOST_COUNTED).contains(&request.chips) {
+        let message = format!("--chips {} is out of range", request.chips);
+        let help = "write a number from 2 to 1,048,576";
+        return Err(Diagnostic::new(Code::Usage, message).help(help));
+    }
     for traffic in &request.traffic {
-        as_collective(request, Some(traffic)).check()?;
         check(request, traffic)?;
+        as_collective(request, Some(traffic)).check()?;
     }
     let parts = system_parts(&data.catalog, &request.system)?;
     let mut run = ShareRun {
@@ -157,7 +162,7 @@ pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagno
     let mut all = Schedule::new(Seconds::ZERO);
     let mut ends = Vec::new();
     for traffic in &request.traffic {
-        let found = alone(request, traffic, &simulator, &parts);
+        let found = alone(request, traffic, &simulator);
         let found = found.map(|(found, schedule)| {
             all.append(&schedule);
             found
@@ -173,7 +178,7 @@ pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagno
 
 /// Fills in what all traffic takes at once; `ends` are the first transfers behind each kind.
 fn together(run: &mut ShareRun, simulator: &Simulator, all: &Schedule, ends: &[usize]) {
-    let outcome = match simulator.outcome(all) {
+    let outcome = match simulator.outcome(simulator.plain(), all) {
         Ok(outcome) => outcome,
         Err(reason) => {
             for row in &mut run.rows {
@@ -190,7 +195,7 @@ fn together(run: &mut ShareRun, simulator: &Simulator, all: &Schedule, ends: &[u
         }
         first = *end;
     }
-    run.together = Some((outcome.makespan, simulator.busiest(&outcome)));
+    run.together = Some((outcome.makespan, simulator.plain().busiest(&outcome)));
 }
 
 /// All groups of one kind of traffic alone, and their transfers.
@@ -198,27 +203,25 @@ fn alone(
     request: &ShareRequest,
     traffic: &Traffic,
     simulator: &Simulator,
-    parts: &SystemParts,
 ) -> Result<(ShareFound, Schedule), Statement> {
-    let one =
-        group(traffic, 0, simulator, parts).ok_or_else(|| Statement::new("ranks-uneven", []))?;
+    let one = group(traffic, 0, simulator).ok_or_else(|| Statement::new("ranks-uneven", []))?;
     let asked = as_collective(request, Some(traffic));
     let (found, first) = simulator.fastest(&asked, &one, traffic.size)?;
     let groups = request.chips / traffic.ranks;
     let transfers = first.transfers().len() as u64 * groups;
     if transfers > MOST_TRANSFERS {
-        return Err(super::simulate::nothing(Some(transfers)));
+        return Err(too_many_transfers());
     }
     let what = (traffic.collective, found.algorithm);
     let mut all = Schedule::new(Seconds::ZERO);
     for number in 0..groups {
-        let ranks = group(traffic, number, simulator, parts);
+        let ranks = group(traffic, number, simulator);
         let of_group = ranks
             .and_then(|ranks| schedule(what, &ranks, traffic.size, found.slices, Seconds::ZERO))
             .ok_or_else(|| Statement::new("no-algorithm", []))?;
         all.append(&of_group);
     }
-    let alone = simulator.outcome(&all)?.makespan;
+    let alone = simulator.outcome(simulator.plain(), &all)?.makespan;
     let found = ShareFound {
         algorithm: (found.algorithm, found.slices),
         alone,
@@ -229,36 +232,22 @@ fn alone(
 
 /// The ranks of a group: those so many chips apart, in blocks of as many groups as lie between them.
 /// Absent where they do not share domains evenly.
-fn group(
-    traffic: &Traffic,
-    number: u64,
-    simulator: &Simulator,
-    parts: &SystemParts,
-) -> Option<Ranks> {
+fn group(traffic: &Traffic, number: u64, simulator: &Simulator) -> Option<Ranks> {
     let (block, own) = (number / traffic.stride, number % traffic.stride);
     let first = block * traffic.stride * traffic.ranks + own;
     let chips: Option<Vec<u32>> = (0..traffic.ranks)
         .map(|rank| u32::try_from(first + rank * traffic.stride).ok())
         .collect();
     let chips = chips?;
-    let domain = |chip: &u32| simulator.network().domain_of(*chip);
+    let domain = |chip: &u32| simulator.plain().network.domain_of(*chip);
     let home = domain(chips.first()?);
     let inside = chips.iter().take_while(|chip| domain(chip) == home).count();
-    let leaders = chips.iter().step_by(inside);
-    let switches: Option<Vec<u32>> = leaders
-        .map(|chip| simulator.network().domain_switch(domain(chip)))
-        .collect();
-    let switches = switches.filter(|_| parts.system.domain.in_switch_reduction);
     let even = chips.chunks(inside).all(|of_domain| {
         of_domain
             .iter()
             .all(|chip| domain(chip) == domain(&of_domain[0]))
     });
-    let ranks = Ranks::new(
-        chips,
-        u32::try_from(inside).ok()?,
-        switches.unwrap_or_default(),
-    );
+    let ranks = Ranks::new(chips, u32::try_from(inside).ok()?, Vec::new());
     ranks.filter(|_| even)
 }
 
@@ -281,6 +270,10 @@ fn as_collective(request: &ShareRequest, traffic: Option<&Traffic>) -> Collectiv
 /// When groups of the shape do not fill the chips.
 fn check(request: &ShareRequest, traffic: &Traffic) -> Result<(), Diagnostic> {
     let block = traffic.ranks.saturating_mul(traffic.stride);
+    if traffic.ranks < 2 {
+        let message = "a group of one rank has no traffic";
+        return Err(Diagnostic::new(Code::Usage, message).help("write 2 ranks or more"));
+    }
     if request.chips.is_multiple_of(block) {
         return Ok(());
     }

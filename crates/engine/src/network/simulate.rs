@@ -22,6 +22,9 @@ use crate::{Data, topology};
 
 /// Most transfers that are simulated one by one.
 pub(super) const MOST_TRANSFERS: u64 = 1 << 20;
+/// Most transfers times those that run at once, where they follow one another: each end changes the
+/// rates of the others. About two seconds.
+const MOST_CHANGES: u64 = 1 << 31;
 /// Most packets that are simulated.
 const MOST_PACKETS: f64 = 5e7;
 /// Slices that are tried.
@@ -32,9 +35,12 @@ const LARGE: Bytes = Bytes::new(1_073_741_824.0);
 /// A system's links, ready for collectives.
 pub(super) struct Simulator {
     sprayed: Wires,
-    single: Option<Wires>,
+    /// The same where switches sum, which reach another share of the links.
+    summing: Option<Wires>,
+    single: Option<[Wires; 2]>,
     ranks: Ranks,
     seed: u64,
+    worn: bool,
 }
 
 /// What a simulation found.
@@ -43,6 +49,8 @@ pub(super) struct Simulated {
     pub algorithm: Algorithm,
     pub slices: u32,
     pub busiest: Option<Busiest>,
+    /// Algorithms of too many transfers to be tried, one or some of their slices.
+    pub skipped: Vec<Algorithm>,
 }
 
 /// A network whose links carry what software reaches of them.
@@ -70,15 +78,15 @@ impl Wires {
         request: &CollectiveRequest,
         parts: &SystemParts,
         data: &Data,
-        routing: Routing,
+        (routing, reached): (Routing, Reached),
     ) -> Result<Self, Statement> {
         let wiring = parts.system.domain.wiring.as_ref();
         let link = wiring.and_then(|wiring| data.catalog.link(&wiring.link).ok());
-        let (system, chips) = (&parts.system, request.ranks);
+        let (system, chips) = (&parts.system, chips(request, parts));
         let network = SystemNetwork::new(system, link, &parts.network, chips, routing)
             .map_err(|refusal| topology::statement(refusal, chips))?;
         let mut links = network.links().to_vec();
-        achieved(&network, &parts.fabric, request.collective, &mut links);
+        achieved(&network, &parts.fabric, reached, &mut links);
         if request.failed_share > 0.0 {
             // A chip whose card has failed takes no part.
             let failed = network.fail_cables(request.failed_share, request.seed);
@@ -90,6 +98,15 @@ impl Wires {
             }
         }
         Ok(Self { network, links })
+    }
+
+    /// The link that was busiest.
+    pub(super) fn busiest(&self, outcome: &flow::Outcome) -> Option<Busiest> {
+        let rates: Vec<Bandwidth> = self.links.iter().map(|link| link.rate).collect();
+        outcome.busiest(&rates).map(|(link, share)| Busiest {
+            wire: self.wire(link),
+            share,
+        })
     }
 
     /// What a link is of.
@@ -104,20 +121,54 @@ impl Wires {
     }
 }
 
+/// Whose share of the links inside a domain counts.
+#[derive(Clone, Copy)]
+enum Reached {
+    /// That of all-gathers, whose ranks send to each other.
+    Gathering,
+    /// That of all-to-alls.
+    Exchanging,
+    /// That of all-reduces that are summed in the switches: over a rank's link goes its message and
+    /// the sum of its part, 1 + 1/n messages.
+    Summing,
+}
+
+impl Reached {
+    const fn of(collective: Collective) -> Self {
+        match collective {
+            Collective::AllToAll => Self::Exchanging,
+            _ => Self::Gathering,
+        }
+    }
+
+    /// Bytes of a second over a chip's links when all of so many take part.
+    fn rate(self, fabric: &Fabric, chips: u64) -> Bandwidth {
+        let (group, own) = (Group::adjacent(chips), 1.0 / chips as f64);
+        match self {
+            Self::Gathering => LARGE * (1.0 - own) / fabric.all_gather(group, LARGE),
+            Self::Exchanging => LARGE * (1.0 - own) / fabric.all_to_all(group, LARGE),
+            Self::Summing => LARGE * (1.0 + own) / fabric.all_reduce(group, LARGE),
+        }
+    }
+}
+
+/// Chips of the network: all domains that ranks are in, whole where there are several.
+fn chips(request: &CollectiveRequest, parts: &SystemParts) -> u64 {
+    let (inside, domains) = Group::adjacent(request.ranks).split(parts.fabric.domain);
+    if domains > 1 {
+        domains * parts.fabric.domain
+    } else {
+        inside
+    }
+}
+
 /// Sets links to the rates that collectives reach and the latencies that smallest messages take.
-fn achieved(network: &SystemNetwork, fabric: &Fabric, collective: Collective, links: &mut [Link]) {
+fn achieved(network: &SystemNetwork, fabric: &Fabric, reached: Reached, links: &mut [Link]) {
     let inside = network.first_outside() as usize;
     let domain = u64::from(network.domain_size(0));
     let mut path = Vec::new();
     if domain > 1 {
-        let group = Group::adjacent(domain);
-        let time = if collective == Collective::AllToAll {
-            fabric.all_to_all(group, LARGE)
-        } else {
-            fabric.all_gather(group, LARGE)
-        };
-        let bus = LARGE * ((domain - 1) as f64 / domain as f64) / time;
-        let share = bus / fabric.domain_bandwidth;
+        let share = reached.rate(fabric, domain) / fabric.inside_nominal(domain);
         network.route(0, 1, 0, &mut path);
         let latency = fabric.domain_latency / path.len().max(1) as f64;
         for link in &mut links[..inside] {
@@ -144,25 +195,25 @@ fn achieved(network: &SystemNetwork, fabric: &Fabric, collective: Collective, li
     }
 }
 
-/// The ranks of a request, with the switches that sum where the network is given and has such.
-/// Absent where they do not fill whole domains.
+/// The ranks of a request, as many in each domain, with the switches that sum where the network is
+/// given and has such. Absent where they do not fill domains evenly.
 pub(super) fn ranks(
     request: &CollectiveRequest,
     parts: &SystemParts,
     network: Option<&SystemNetwork>,
 ) -> Option<Ranks> {
     let (inside, domains) = Group::adjacent(request.ranks).split(parts.fabric.domain);
+    if inside * domains != request.ranks {
+        return None;
+    }
     let number = |value: u64| u32::try_from(value).ok();
+    let (inside, domains) = (number(inside)?, number(domains)?);
+    let domain = number(parts.fabric.domain)?;
     let switches: Option<Vec<u32>> = network
         .filter(|_| parts.system.domain.in_switch_reduction)
-        .and_then(|network| {
-            let domains = 0..number(domains)?;
-            domains
-                .map(|domain| network.domain_switch(domain))
-                .collect()
-        });
-    let chips = (0..number(request.ranks)?).collect();
-    Ranks::new(chips, number(inside)?, switches.unwrap_or_default())
+        .and_then(|network| (0..domains).map(|it| network.domain_switch(it)).collect());
+    let chips = (0..domains).flat_map(|it| (0..inside).map(move |own| it * domain + own));
+    Ranks::new(chips.collect(), inside, switches.unwrap_or_default())
 }
 
 impl Simulator {
@@ -172,18 +223,29 @@ impl Simulator {
         parts: &SystemParts,
         data: &Data,
     ) -> Result<Self, Statement> {
-        let sprayed = Wires::new(request, parts, data, Routing::Spray)?;
+        let reached = Reached::of(request.collective);
+        let wires = |routing, reached| Wires::new(request, parts, data, (routing, reached));
+        let sprayed = wires(Routing::Spray, reached)?;
+        let summing = match parts.system.domain.in_switch_reduction {
+            true => Some(wires(Routing::Spray, Reached::Summing)?),
+            false => None,
+        };
         let single = match request.fidelity {
-            Fidelity::Packets => Some(Wires::new(request, parts, data, Routing::Single)?),
+            Fidelity::Packets => Some([
+                wires(Routing::Single, reached)?,
+                wires(Routing::Single, Reached::Summing)?,
+            ]),
             _ => None,
         };
         let ranks = ranks(request, parts, Some(&sprayed.network))
             .ok_or_else(|| Statement::new("ranks-uneven", []))?;
         Ok(Self {
             sprayed,
+            summing,
             single,
             ranks,
             seed: request.seed,
+            worn: request.failed_share > 0.0,
         })
     }
 
@@ -194,10 +256,15 @@ impl Simulator {
         size: Bytes,
     ) -> Result<Simulated, Statement> {
         if let Some(found) = self.by_classes(request, size) {
-            return Ok(found);
+            return found;
         }
         let (mut found, schedule) = self.fastest(request, &self.ranks, size)?;
-        if let Some(single) = &self.single {
+        if let Some([plain, summing]) = &self.single {
+            let single = if sums(found.algorithm) {
+                summing
+            } else {
+                plain
+            };
             (found.time, found.busiest) = packets(single, &schedule, self.seed)?;
         }
         Ok(found)
@@ -211,49 +278,78 @@ impl Simulator {
         size: Bytes,
     ) -> Result<(Simulated, Schedule), Statement> {
         let mut best: Option<(Simulated, Schedule)> = None;
-        let mut fewest: Option<u64> = None;
+        let (mut skipped, mut tried_some) = (Vec::new(), Vec::new());
         let wanted = |it: &Algorithm| request.algorithm.is_none_or(|wanted| wanted == *it);
         for algorithm in Algorithm::ALL.into_iter().filter(wanted) {
             for slices in tried(request, algorithm) {
                 let what = (request.collective, algorithm);
-                let transfers = transfers(what, ranks, slices);
-                if transfers > MOST_TRANSFERS {
-                    fewest = Some(fewest.map_or(transfers, |known| known.min(transfers)));
+                let (transfers, at_once) = transfers(what, ranks, slices);
+                let starts_at_once = request.collective == Collective::AllToAll;
+                let changes = transfers.saturating_mul(at_once);
+                if transfers > MOST_TRANSFERS || !starts_at_once && changes > MOST_CHANGES {
+                    // One that cannot do it anyhow is not missed.
+                    if can(what, ranks) {
+                        skipped.push(algorithm);
+                    }
                     continue;
                 }
                 let Some(schedule) = schedule(what, ranks, size, slices, Seconds::ZERO) else {
                     continue;
                 };
-                let outcome = self.outcome(&schedule)?;
+                tried_some.push(algorithm);
+                let wires = self.wires(algorithm);
+                let outcome = self.outcome(wires, &schedule)?;
                 let faster = |(known, _): &(Simulated, Schedule)| outcome.makespan < known.time;
                 if best.as_ref().is_none_or(faster) {
                     let found = Simulated {
                         time: outcome.makespan,
                         algorithm,
                         slices,
-                        busiest: self.busiest(&outcome),
+                        busiest: wires.busiest(&outcome),
+                        skipped: Vec::new(),
                     };
                     best = Some((found, schedule));
                 }
             }
         }
-        best.ok_or_else(|| nothing(fewest))
+        skipped.dedup();
+        let missed = request.algorithm.is_none() && misses(request.collective, ranks, &tried_some);
+        let best = best.filter(|_| skipped.is_empty() || !missed);
+        let (mut found, schedule) = best.ok_or_else(|| nothing(!skipped.is_empty()))?;
+        found.skipped = skipped;
+        Ok((found, schedule))
+    }
+
+    /// The links as an algorithm finds them.
+    fn wires(&self, algorithm: Algorithm) -> &Wires {
+        let summing = self.summing.as_ref().filter(|_| sums(algorithm));
+        summing.unwrap_or(&self.sprayed)
     }
 
     /// A direct exchange too large for its transfers to be written down.
-    fn by_classes(&self, request: &CollectiveRequest, size: Bytes) -> Option<Simulated> {
+    fn by_classes(
+        &self,
+        request: &CollectiveRequest,
+        size: Bytes,
+    ) -> Option<Result<Simulated, Statement>> {
         let what = (request.collective, Algorithm::Direct);
         let wanted = request.algorithm.unwrap_or(Algorithm::Direct);
         let asked = what == (Collective::AllToAll, wanted) && request.fidelity == Fidelity::Flows;
-        if !asked || transfers(what, &self.ranks, 1) <= MOST_TRANSFERS {
+        let whole = self.ranks.number() == self.sprayed.chips();
+        if !asked || !whole || transfers(what, &self.ranks, 1).0 <= MOST_TRANSFERS {
             return None;
         }
-        symmetric::all_to_all(&self.sprayed, &self.ranks, size)
+        let found = symmetric::all_to_all(&self.sprayed, &self.ranks, size)?;
+        Some(found.map_err(|fault| self.fault(fault)))
     }
 
     /// Transfers as flows. Chains of them run exactly, which is faster there than putting changes
     /// off.
-    pub(super) fn outcome(&self, schedule: &Schedule) -> Result<flow::Outcome, Statement> {
+    pub(super) fn outcome(
+        &self,
+        wires: &Wires,
+        schedule: &Schedule,
+    ) -> Result<flow::Outcome, Statement> {
         let last = schedule.transfers().len() as u32;
         let chained = (0..last).any(|transfer| !schedule.after(transfer).is_empty());
         let default = flow::Options::default();
@@ -262,22 +358,20 @@ impl Simulator {
             coalescing: if chained { 0.0 } else { default.coalescing },
             ..default
         };
-        flow::run(&self.sprayed, schedule, &options)
-            .map_err(|fault| Statement::new("not-simulated", [("why", fault.to_string())]))
+        flow::run(wires, schedule, &options).map_err(|fault| self.fault(fault))
     }
 
-    /// The link that was busiest.
-    pub(super) fn busiest(&self, outcome: &flow::Outcome) -> Option<Busiest> {
-        let rates: Vec<Bandwidth> = self.sprayed.links.iter().map(|link| link.rate).collect();
-        outcome.busiest(&rates).map(|(link, share)| Busiest {
-            wire: self.sprayed.wire(link),
-            share,
-        })
+    /// Why flows have no outcome.
+    fn fault(&self, fault: flow::Fault) -> Statement {
+        match fault {
+            flow::Fault::Stalled(_) if self.worn => Statement::new("cut-off", []),
+            _ => Statement::new("not-simulated", [("why", fault.to_string())]),
+        }
     }
 
-    /// The network.
-    pub(super) const fn network(&self) -> &SystemNetwork {
-        &self.sprayed.network
+    /// The links, as ranks that send to each other find them.
+    pub(super) const fn plain(&self) -> &Wires {
+        &self.sprayed
     }
 }
 
@@ -294,7 +388,7 @@ fn packets(
     let bytes: f64 = schedule.transfers().iter().map(|it| it.size.get()).sum();
     let number = bytes / f64::from(options.payload_bytes) + schedule.transfers().len() as f64;
     if number > MOST_PACKETS {
-        let counts = [number, MOST_PACKETS].map(|count| format!("{:.0} million", count / 1e6));
+        let counts = [number, MOST_PACKETS].map(|count| format!("{:.0}", count / 1e6));
         let [packets, most] = counts;
         return Err(Statement::new(
             "too-many-packets",
@@ -310,18 +404,50 @@ fn packets(
     Ok((found.makespan, busiest))
 }
 
+/// Whether nothing was tried that uses all links of several domains, so that the fastest of what was
+/// says nothing of the fastest there is.
+fn misses(collective: Collective, ranks: &Ranks, tried: &[Algorithm]) -> bool {
+    use Algorithm as A;
+    let all_rails: &[A] = match collective {
+        Collective::AllReduce | Collective::ReduceScatter | Collective::AllGather => &[
+            A::Ring,
+            A::HierarchicalRing,
+            A::HierarchicalTree,
+            A::InSwitchTree,
+        ],
+        Collective::AllToAll => &[A::Direct],
+        Collective::Broadcast | Collective::SendReceive => return false,
+    };
+    ranks.domains() > 1 && !tried.iter().any(|it| all_rails.contains(it))
+}
+
+/// Whether an algorithm sums in switches.
+const fn sums(algorithm: Algorithm) -> bool {
+    matches!(algorithm, Algorithm::InSwitch | Algorithm::InSwitchTree)
+}
+
+/// Whether an algorithm does a collective on ranks of a shape, by a small one like it.
+fn can(what: (Collective, Algorithm), ranks: &Ranks) -> bool {
+    let (inside, domains) = (ranks.inside().min(2), ranks.domains().min(2));
+    let switches = (0..domains).map_while(|it| ranks.switch(it)).collect();
+    let small = Ranks::new((0..inside * domains).collect(), inside, switches);
+    let power = ranks.number().is_power_of_two() || what.1 != Algorithm::RecursiveHalving;
+    let does = |small: Ranks| schedule(what, &small, Bytes::new(1.0), 1, Seconds::ZERO).is_some();
+    small.is_some_and(does) && (power || what.0 == Collective::AllReduce)
+}
+
 /// Why there is no result.
-pub(super) fn nothing(fewest: Option<u64>) -> Statement {
-    match fewest {
-        Some(transfers) => Statement::new(
-            "too-many-transfers",
-            [
-                ("transfers", transfers.to_string()),
-                ("most", MOST_TRANSFERS.to_string()),
-            ],
-        ),
-        None => Statement::new("no-algorithm", []),
+fn nothing(too_many: bool) -> Statement {
+    if too_many {
+        too_many_transfers()
+    } else {
+        Statement::new("no-algorithm", [])
     }
+}
+
+/// That there are more transfers than are simulated.
+pub(super) fn too_many_transfers() -> Statement {
+    Statement::new("too-many-transfers", [("most", "1,048,576".to_owned())])
 }
 
 /// Slices worth trying: more than one only where stages follow one another.
@@ -334,25 +460,31 @@ fn tried(request: &CollectiveRequest, algorithm: Algorithm) -> Vec<u32> {
     }
 }
 
-/// How many transfers an algorithm has, within a factor of two.
-fn transfers((collective, algorithm): (Collective, Algorithm), ranks: &Ranks, slices: u32) -> u64 {
+/// How many transfers an algorithm has, and how many of them run at once without being alike, within
+/// a factor of two or so.
+fn transfers(
+    (collective, algorithm): (Collective, Algorithm),
+    ranks: &Ranks,
+    slices: u32,
+) -> (u64, u64) {
     use Algorithm as A;
     let [all, inside, domains] = [ranks.number(), ranks.inside(), ranks.domains()].map(u64::from);
-    let rings = if domains > 1 && collective == Collective::AllReduce {
-        inside
+    let rings = if domains > 1 { inside } else { 1 };
+    let passes = if collective == Collective::AllReduce {
+        2
     } else {
         1
     };
-    let each = match algorithm {
-        A::Ring => 2 * all * rings,
-        A::Tree | A::DoubleTree => 4,
-        A::RecursiveHalving => 2 * u64::from(all.ilog2() + 1),
-        A::Direct => 2 * all,
-        A::InSwitch => 2 * inside,
-        A::HierarchicalRing => 2 * (inside + domains),
-        A::HierarchicalTree => 2 * inside + 4,
-        A::InSwitchTree => 2 * inside + 4,
-        A::RailAligned => inside + domains,
+    let (each, at_once) = match algorithm {
+        A::Ring => (passes * all * rings, rings),
+        A::Tree | A::DoubleTree => (4, 4),
+        A::RecursiveHalving => (passes * u64::from(all.ilog2() + 1), 1),
+        A::Direct => (passes * all, 1),
+        A::InSwitch => (2 * inside, 1),
+        A::HierarchicalRing => (passes * (inside + domains), 1),
+        A::HierarchicalTree | A::InSwitchTree => (passes * inside + 4, 1),
+        A::RailAligned => (inside + domains, 1),
     };
-    all.saturating_mul(each).saturating_mul(u64::from(slices))
+    let transfers = all.saturating_mul(each).saturating_mul(u64::from(slices));
+    (transfers, all.saturating_mul(at_once))
 }

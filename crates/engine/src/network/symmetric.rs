@@ -9,16 +9,23 @@
 //! the bottleneck that is exact.
 
 use chokepoint_fabric::algorithm::{Algorithm, Ranks, uneven_all_to_all};
-use chokepoint_fabric::flow::{self, Overlay};
+use chokepoint_fabric::flow::{self, Fault, Overlay};
 use chokepoint_fabric::network::{Level, Network, Routing, Tree};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
 use super::Busiest;
-use super::simulate::{Simulated, Wires};
+use super::simulate::{MOST_TRANSFERS, Simulated, Wires};
 
 /// Time of a uniform all-to-all in which each rank sends `size` bytes in all; absent where the
-/// domains are not joined by a single tree.
-pub(super) fn all_to_all(wires: &Wires, ranks: &Ranks, size: Bytes) -> Option<Simulated> {
+/// domains are not joined by a single tree, or one of them is too large to be written down.
+///
+/// # Errors
+/// Why its flows do not end.
+pub(super) fn all_to_all(
+    wires: &Wires,
+    ranks: &Ranks,
+    size: Bytes,
+) -> Option<Result<Simulated, Fault>> {
     let [nominal] = wires.network.trees() else {
         return None;
     };
@@ -36,8 +43,11 @@ pub(super) fn all_to_all(wires: &Wires, ranks: &Ranks, size: Bytes) -> Option<Si
     let pair = size / all;
     let lowered = pair * ((all - inside) / (all - 1.0));
     let classes = flow::all_to_all(&tree, &overlay, &[], |_, _| lowered)?;
-    let outcome = classes.run(0.0).ok()?;
-    let within = domain(wires, ranks, pair)?;
+    let runs = (classes.run(0.0), domain(wires, ranks, pair)?);
+    let (outcome, within) = match runs {
+        (Ok(outcome), Ok(within)) => (outcome, within),
+        (Err(fault), _) | (_, Err(fault)) => return Some(Err(fault)),
+    };
     let busiest = outcome.busiest(&classes.capacity()).map(|(class, share)| {
         let link = classes.links()[class as usize].link;
         Busiest {
@@ -45,12 +55,13 @@ pub(super) fn all_to_all(wires: &Wires, ranks: &Ranks, size: Bytes) -> Option<Si
             share: share * (outcome.makespan / outcome.makespan.max(within)),
         }
     });
-    Some(Simulated {
+    Some(Ok(Simulated {
         time: outcome.makespan.max(within),
         algorithm: Algorithm::Direct,
         slices: 1,
         busiest,
-    })
+        skipped: vec![Algorithm::RailAligned],
+    }))
 }
 
 /// The tree with the rates and latencies that messages find.
@@ -84,14 +95,18 @@ fn as_achieved(wires: &Wires, nominal: &Tree, first: u32) -> Option<Tree> {
     Tree::new(nominal.chips(), levels?, Routing::Spray)
 }
 
-/// Time of the exchange inside one domain.
-fn domain(wires: &Wires, ranks: &Ranks, pair: Bytes) -> Option<Seconds> {
-    if ranks.inside() < 2 {
-        return Some(Seconds::ZERO);
+/// Time of the exchange inside one domain; absent where it has too many transfers.
+fn domain(wires: &Wires, ranks: &Ranks, pair: Bytes) -> Option<Result<Seconds, Fault>> {
+    let inside = u64::from(ranks.inside());
+    if inside < 2 {
+        return Some(Ok(Seconds::ZERO));
+    }
+    if inside * inside > MOST_TRANSFERS {
+        return None;
     }
     let chips = (0..ranks.inside()).map(|rank| ranks.chip(rank)).collect();
     let one = Ranks::new(chips, ranks.inside(), Vec::new())?;
     let schedule = uneven_all_to_all(&one, Seconds::ZERO, |_, _| pair)?;
-    let outcome = flow::run(wires, &schedule, &flow::Options::default()).ok()?;
-    Some(outcome.makespan)
+    let outcome = flow::run(wires, &schedule, &flow::Options::default());
+    Some(outcome.map(|outcome| outcome.makespan))
 }

@@ -1,12 +1,11 @@
 //! Transfers of units of a message between ranks, and what they wait for.
 
+use std::collections::BTreeMap;
+
 use chokepoint_units::{Bytes, Seconds};
 
 use super::Ranks;
 use crate::schedule::{Schedule, Transfer};
-
-/// Slices of which a transfer is under way at once: a second hides the latency of the first.
-const UNDER_WAY: usize = 2;
 
 /// Some units of the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +48,11 @@ pub(super) struct Builder<'a> {
     unit: Bytes,
     whole: Part,
     schedule: Schedule,
-    /// First transfer of each slice, all of which have the same ones.
-    begun: Vec<u32>,
+    /// What the transfers that follow are part of: those of one part between two vertices go one
+    /// behind the other.
+    stage: u32,
+    /// The last two transfers of a stage from one vertex to another.
+    queues: BTreeMap<(u32, u32, u32), (Option<u32>, u32)>,
     #[cfg(test)]
     pub moved: Vec<(Part, Then)>,
 }
@@ -70,7 +72,8 @@ impl<'a> Builder<'a> {
             unit: size / f64::from(count),
             whole: Part { first: 0, count },
             schedule: Schedule::new(start),
-            begun: Vec::new(),
+            stage: 0,
+            queues: BTreeMap::new(),
             #[cfg(test)]
             moved: Vec::new(),
         })
@@ -90,19 +93,24 @@ impl<'a> Builder<'a> {
         self.unit * f64::from(part.count)
     }
 
-    /// One slice of the message, whose transfers follow.
-    pub fn slice(&mut self, at: u32) -> Part {
-        self.begun.push(self.schedule.transfers().len() as u32);
+    /// One slice of the message.
+    pub fn slice(&self, at: u32) -> Part {
         self.whole.piece(at, self.slices)
     }
 
-    /// The same transfer so many slices ago that may be under way at once.
-    fn earlier(&self) -> Option<u32> {
-        let (now, before) = (self.begun.last()?, self.begun.iter().rev().nth(UNDER_WAY)?);
-        Some(before + self.schedule.transfers().len() as u32 - now)
+    /// The stage at hand.
+    pub const fn stage(&self) -> u32 {
+        self.stage
     }
 
-    /// From a vertex to another; the transfer's number.
+    /// Begins the transfers of a stage, which queue apart from those of others.
+    pub const fn begin(&mut self, stage: u32) {
+        self.stage = stage;
+    }
+
+    /// From a vertex to another; the transfer's number. Two transfers of a stage are under way from
+    /// one vertex to another at once, so that the second hides the latency of the first; further
+    /// ones wait.
     pub fn send(&mut self, (from, to): (u32, u32), part: Part, then: Then, after: &[u32]) -> u32 {
         #[cfg(test)]
         self.moved.push((part, then));
@@ -113,10 +121,16 @@ impl<'a> Builder<'a> {
             to,
             size: self.bytes(part),
         };
-        match self.earlier() {
-            Some(earlier) => self.schedule.add(transfer, &[after, &[earlier]].concat()),
-            None => self.schedule.add(transfer, after),
-        }
+        let queue = self.queues.get(&(self.stage, from, to)).copied();
+        let number = match queue {
+            Some((Some(earlier), _)) if !after.contains(&earlier) => {
+                self.schedule.add(transfer, &[after, &[earlier]].concat())
+            }
+            _ => self.schedule.add(transfer, after),
+        };
+        let last = queue.map(|(_, last)| last);
+        self.queues.insert((self.stage, from, to), (last, number));
+        number
     }
 
     /// Bytes that are no part of one message, as in an exchange of parts of different sizes.

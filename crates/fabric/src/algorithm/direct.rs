@@ -3,6 +3,9 @@
 use super::Collective;
 use super::builder::{Builder, Part, Then};
 
+/// Between the stages of pieces that pass a switch, each of which queues apart: beyond all others.
+const PIECES: u32 = 16;
+
 impl Builder<'_> {
     /// Each sends every other its part, and every other the sum of its own.
     pub(super) fn direct(&mut self, collective: Collective) -> Option<()> {
@@ -95,12 +98,13 @@ impl Builder<'_> {
         ready: &[Vec<u32>],
     ) -> Option<Vec<Vec<u32>>> {
         let switch = self.ranks.switch(domain)?;
-        let number = ranks.len() as u32;
+        let (number, stage) = (ranks.len() as u32, self.stage());
         let mut arrived = ready.to_vec();
         if collective != Collective::AllGather {
             let mut next = Vec::with_capacity(ranks.len());
-            for (piece, owner) in ranks.iter().enumerate() {
-                let piece = part.piece(piece as u32, number);
+            for (piece, owner) in (0..).zip(ranks) {
+                self.begin(stage + PIECES * (2 * piece + 1));
+                let piece = part.piece(piece, number);
                 let mut up = Vec::with_capacity(ranks.len());
                 for (rank, after) in ranks.iter().zip(&arrived) {
                     let chip = self.ranks.chip(*rank);
@@ -114,6 +118,7 @@ impl Builder<'_> {
         if collective != Collective::ReduceScatter {
             let mut next = arrived.clone();
             for (piece, owner) in ranks.iter().enumerate() {
+                self.begin(stage + PIECES * (2 * piece as u32 + 2));
                 let part = part.piece(piece as u32, number);
                 let chip = self.ranks.chip(*owner);
                 let up = self.send((chip, switch), part, Then::Copy, &arrived[piece]);
@@ -124,6 +129,7 @@ impl Builder<'_> {
             }
             arrived = next;
         }
+        self.begin(stage);
         Some(arrived)
     }
 }

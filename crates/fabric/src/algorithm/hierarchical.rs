@@ -3,6 +3,11 @@
 use super::builder::{Builder, Part};
 use super::{Algorithm, Collective};
 
+/// Stages, which run at once for different slices.
+const SCATTER: u32 = 0;
+const BETWEEN: u32 = 1;
+const GATHER: u32 = 2;
+
 impl Builder<'_> {
     /// Reduce-scatter inside each domain, the collective between ranks of one place in their
     /// domains, all-gather inside; half of it for the halves of an all-reduce.
@@ -29,10 +34,13 @@ impl Builder<'_> {
     ) -> Option<()> {
         let mut arrived = vec![Vec::new(); self.ranks.number() as usize];
         if collective != Collective::AllGather {
+            self.begin(SCATTER);
             arrived = self.inside(Collective::ReduceScatter, algorithm, slice, &arrived)?;
         }
+        self.begin(BETWEEN);
         arrived = self.between(collective, algorithm, slice, &arrived);
         if collective != Collective::ReduceScatter {
+            self.begin(GATHER);
             self.inside(Collective::AllGather, algorithm, slice, &arrived)?;
         }
         Some(())
@@ -79,7 +87,7 @@ impl Builder<'_> {
                 .collect();
             let piece = part.piece(rail, inside);
             let done = if algorithm == Algorithm::HierarchicalRing {
-                self.around(&ranks, piece, collective, &ready)
+                self.around((&ranks, (0, 1)), piece, collective, &ready)
             } else {
                 self.two_trees(&ranks, piece, collective, &ready)
             };

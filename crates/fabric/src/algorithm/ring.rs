@@ -4,44 +4,43 @@ use super::builder::{Builder, Part, Then};
 use super::{Collective, Ranks};
 
 impl Builder<'_> {
-    /// Around one ring in each domain's order, or one for each rail where there are several domains.
+    /// Around one ring, or one for each rail where there are several domains, each with its share of
+    /// every rank's part.
     pub(super) fn ring(&mut self, collective: Collective) -> Option<()> {
         if self.ranks.number() < 2 {
             return None;
         }
         for slice in 0..self.slices {
             let slice = self.slice(slice);
-            // A rank owns one part of the whole message, which only one ring keeps in order.
-            let rings = if collective == Collective::AllReduce {
-                rails(self.ranks)
-            } else {
-                rails(self.ranks).min(1)
-            };
+            let rings = rails(self.ranks);
             for rail in 0..rings {
                 let order = order(self.ranks, rail);
-                let part = slice.piece(rail, rings);
                 let ready = vec![Vec::new(); order.len()];
-                self.around(&order, part, collective, &ready);
+                self.begin(rail);
+                self.around((&order, (rail, rings)), slice, collective, &ready);
             }
         }
         Some(())
     }
 
-    /// One ring; each place waits for what `ready` names before it first sends. What must have
-    /// arrived at each place for it to have its result, by place.
+    /// One ring of several, which shares every piece with the others; each place waits for what
+    /// `ready` names before it first sends. What must have arrived at each place for it to have its
+    /// result, by place.
     ///
     /// In step s of scattering place i sends piece i - s - 1 on, so that it ends with the sum of
     /// piece i; in step s of gathering it sends piece i - s.
     pub(super) fn around(
         &mut self,
-        order: &[u32],
+        (order, share): (&[u32], (u32, u32)),
         part: Part,
         collective: Collective,
         ready: &[Vec<u32>],
     ) -> Vec<Vec<u32>> {
+        let order = (order, share);
+        let places = order.0.len() as u32;
         let mut arrived = ready.to_vec();
         if collective != Collective::AllGather {
-            for step in 0..order.len() as u32 - 1 {
+            for step in 0..places - 1 {
                 arrived = self.turn(order, part, (step + 1, Then::Sum), &arrived);
                 // What a place sums what arrives with.
                 for (now, ready) in arrived.iter_mut().zip(ready) {
@@ -53,7 +52,7 @@ impl Builder<'_> {
             return arrived;
         }
         let mut all = arrived.clone();
-        for step in 0..order.len() as u32 - 1 {
+        for step in 0..places - 1 {
             arrived = self.turn(order, part, (step, Then::Copy), &arrived);
             for (all, now) in all.iter_mut().zip(&arrived) {
                 all.extend(now);
@@ -65,7 +64,7 @@ impl Builder<'_> {
     /// One step: place i sends the piece so far behind its own. What arrived at each place.
     fn turn(
         &mut self,
-        order: &[u32],
+        (order, (rail, rings)): (&[u32], (u32, u32)),
         part: Part,
         (behind, then): (u32, Then),
         arrived: &[Vec<u32>],
@@ -77,7 +76,8 @@ impl Builder<'_> {
             let piece = (place + places - behind) % places;
             let sent = self.pass(
                 (order[place as usize], order[to as usize]),
-                part.piece(self.owner(order, piece), places),
+                part.piece(self.owner(order, piece), places)
+                    .piece(rail, rings),
                 then,
                 &arrived[place as usize],
             );

@@ -3,6 +3,9 @@
 use super::Collective;
 use super::builder::{Builder, Part, Then};
 
+/// Stages of the first tree; that of the second follows.
+const TREES: u32 = 3;
+
 /// A binary tree over places in order, whose leaves are the places of even number.
 struct Tree {
     root: u32,
@@ -89,6 +92,7 @@ impl Builder<'_> {
         ready: &[Vec<u32>],
     ) -> Vec<Vec<u32>> {
         let places = order.len() as u32;
+        self.begin(TREES + shift);
         let tree = Tree::of(places);
         let number = |place: u32| (place + places - shift) % places;
         let rank = |place: u32| order[number(place) as usize];

@@ -52,5 +52,11 @@ pub fn imported_table(
         ],
         rows: rows.collect(),
     };
-    format!("{}\n{}\n", grid.title, drawn(&grid, WIDTH))
+    let mut out = format!("{}\n{}\n", grid.title, drawn(&grid, WIDTH));
+    if let Some((device, chip)) = &imported.device {
+        let names = [("device", device.as_str()), ("chip", chip)];
+        out += &words.fill("collective.other-device", names);
+        out.push('\n');
+    }
+    out
 }

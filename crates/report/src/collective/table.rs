@@ -20,6 +20,15 @@ pub fn collective_table(run: &CollectiveRun, language: Language) -> String {
         rows: run.rows.iter().map(|row| cells(&words, run, row)).collect(),
     };
     let mut out = format!("{}\n{}\n", grid.title, drawn(&grid, WIDTH));
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in run.rows.iter().filter_map(|row| row.found.as_ref().err()) {
+        let reason = words.statement(reason);
+        if !reasons.contains(&reason) {
+            out += &words.fill("collective.reason", [("reason", &reason)]);
+            out.push('\n');
+            reasons.push(reason);
+        }
+    }
     out += &words.of("collective", "legend");
     out.push('\n');
     for note in &run.notes {
@@ -78,13 +87,7 @@ fn cells(words: &Words, run: &CollectiveRun, row: &CollectiveRow) -> Vec<String>
                 cells.extend(simulated(words, found));
             }
         }
-        Err(reason) => {
-            cells.extend([NONE, NONE, NONE].map(str::to_owned));
-            if simulates {
-                cells.push(words.statement(reason));
-                cells.extend([NONE, NONE, NONE].map(str::to_owned));
-            }
-        }
+        Err(_) => cells.resize(if simulates { 8 } else { 4 }, NONE.to_owned()),
     }
     cells
 }

@@ -24,9 +24,10 @@ fn made_up() -> CollectiveRun {
             wire: "card",
             share: 0.925,
         }),
+        skipped: Vec::new(),
     };
     let size = Bytes::new(1_048_576.0);
-    let most = [("packets", "70 million"), ("most", "50 million")];
+    let most = [("packets", "70"), ("most", "50")];
     let most = most.map(|(key, text)| (key, text.to_owned()));
     CollectiveRun {
         system: "made-up".to_owned(),
@@ -131,10 +132,10 @@ fn an_import_stands_beside_its_predictions() {
         ],
         collective: Collective::AllReduce,
         ranks: 16,
+        device: Some(("Other device".to_owned(), "Made-up chip".to_owned())),
         rows: vec![NcclRow {
             size: Bytes::new(1_048_576.0),
             time: Seconds::new(26e-6),
-            bus: Bandwidth::new(75e9),
         }],
     };
     for (name, language) in [("import_en", Language::En), ("import_zh", Language::Zh)] {

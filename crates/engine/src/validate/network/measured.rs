@@ -1,7 +1,7 @@
 //! The measured time of a row, stated or from a bandwidth whose definition is known.
 
 use chokepoint_catalog::CollectiveKind;
-use chokepoint_fabric::Dispatch;
+use chokepoint_fabric::{Dispatch, bus_factor};
 
 use super::operation::Operation;
 use super::place::Place;
@@ -27,12 +27,12 @@ pub(super) fn seconds(
     let (bandwidth, counted) = match operation {
         Operation::Collective(kind, size) => match (algorithm, bus) {
             (Some(rate), _) => (rate, size.get()),
-            (None, Some(rate)) => (rate, size.get() * bus_share(*kind, place.ranks)),
+            (None, Some(rate)) => (rate, size.get() * bus_factor(*kind, place.ranks)),
             (None, None) => return Err("neither a time nor a bandwidth is given".to_owned()),
         },
         Operation::Ring(size) | Operation::OneShot(size) => {
             let rate = bus.ok_or("neither a time nor a bandwidth is given")?;
-            let share = bus_share(CollectiveKind::AllReduce, place.ranks);
+            let share = bus_factor(CollectiveKind::AllReduce, place.ranks);
             (rate, size.get() * share)
         }
         Operation::Experts(dispatch) => {
@@ -46,17 +46,6 @@ pub(super) fn seconds(
     };
     assumed.note("time from the bandwidth");
     Ok(counted / (bandwidth * 1e9))
-}
-
-/// Bus bytes for each byte of size, as nccl-tests define them.
-fn bus_share(kind: CollectiveKind, ranks: u64) -> f64 {
-    let share = (ranks as f64 - 1.0) / ranks as f64;
-    match kind {
-        CollectiveKind::AllReduce => 2.0 * share,
-        CollectiveKind::AllGather | CollectiveKind::ReduceScatter | CollectiveKind::AllToAll => {
-            share
-        }
-    }
 }
 
 /// Bytes that the benchmarks of dispatch kernels count.
