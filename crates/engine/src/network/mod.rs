@@ -6,6 +6,7 @@ mod request;
 mod share;
 mod simulate;
 mod symmetric;
+mod wires;
 
 use std::collections::BTreeSet;
 

@@ -14,7 +14,8 @@ use chokepoint_fabric::network::{Level, Network, Routing, Tree};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
 use super::Busiest;
-use super::simulate::{MOST_TRANSFERS, Simulated, Wires};
+use super::simulate::{MOST_TRANSFERS, Simulated};
+use super::wires::Wires;
 
 /// Time of a uniform all-to-all in which each rank sends `size` bytes in all; absent where the
 /// domains are not joined by a single tree, or one of them is too large to be written down.
