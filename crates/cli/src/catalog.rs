@@ -109,61 +109,14 @@ fn list(data: &Data) -> String {
 
 fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     let catalog = &data.catalog;
-    if let Some(entry) = catalog.chips.get(id) {
-        let chip = &entry.value;
-        return Ok(part(
-            data,
-            &chip.name,
-            chip.note.as_deref(),
-            &chip.figures(),
-            sources,
-        ));
-    }
-    if let Some(entry) = catalog.links.get(id) {
-        let link = &entry.value;
-        return Ok(part(
-            data,
-            &link.name,
-            link.note.as_deref(),
-            &link.figures(),
-            sources,
-        ));
+    if let Some((name, note, figures)) = figured(data, id) {
+        return Ok(part(data, name, note, &figures, sources));
     }
     if catalog.systems.contains_key(id) {
         return system(data, id, sources);
     }
-    if let Some(entry) = catalog.networks.get(id) {
-        let network = &entry.value;
-        return Ok(part(
-            data,
-            &network.name,
-            network.note.as_deref(),
-            &network.figures(),
-            sources,
-        ));
-    }
-    if let Some(entry) = catalog.prices.get(id) {
-        let book = &entry.value;
-        return Ok(part(
-            data,
-            &book.name,
-            book.note.as_deref(),
-            &book.figures(),
-            sources,
-        ));
-    }
     if let Some(entry) = catalog.frameworks.get(id) {
         return Ok(framework(data, &entry.value, sources));
-    }
-    if let Some(entry) = catalog.reliability.get(id) {
-        let experience = &entry.value;
-        return Ok(part(
-            data,
-            &experience.name,
-            experience.note.as_deref(),
-            &experience.figures(),
-            sources,
-        ));
     }
     if data.models.contains_key(id) {
         return model(data, id);
@@ -184,24 +137,39 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
             source.title, source.publisher, source.address
         ));
     }
-    let known = catalog
-        .chips
-        .keys()
-        .chain(catalog.links.keys())
+    Err(unknown(data, id))
+}
+
+/// Name, note and figures of a part that is shown by these alone.
+fn figured<'a>(data: &'a Data, id: &str) -> Option<(&'a str, Option<&'a str>, Vec<FigureRow>)> {
+    let catalog = &data.catalog;
+    let chip = catalog.chips.get(id).map(|entry| &entry.value);
+    let link = catalog.links.get(id).map(|entry| &entry.value);
+    let network = catalog.networks.get(id).map(|entry| &entry.value);
+    let book = catalog.prices.get(id).map(|entry| &entry.value);
+    let experience = catalog.reliability.get(id).map(|entry| &entry.value);
+    chip.map(|it| (it.name.as_str(), it.note.as_deref(), it.figures()))
+        .or_else(|| link.map(|it| (it.name.as_str(), it.note.as_deref(), it.figures())))
+        .or_else(|| network.map(|it| (it.name.as_str(), it.note.as_deref(), it.figures())))
+        .or_else(|| book.map(|it| (it.name.as_str(), it.note.as_deref(), it.figures())))
+        .or_else(|| experience.map(|it| (it.name.as_str(), it.note.as_deref(), it.figures())))
+}
+
+/// What is wrong with an id that names nothing.
+fn unknown(data: &Data, id: &str) -> Diagnostic {
+    let catalog = &data.catalog;
+    let parts = catalog.chips.keys().chain(catalog.links.keys());
+    let parts = parts
         .chain(catalog.systems.keys())
         .chain(catalog.networks.keys());
-    let known = known
+    let known = parts
         .chain(catalog.prices.keys())
         .chain(catalog.frameworks.keys())
         .chain(catalog.reliability.keys())
         .chain(data.models.keys())
         .chain(catalog.sources.keys());
     let rules = data.rules.rules().iter().map(|rule| &rule.id);
-    Err(Diagnostic::unknown_id(
-        "part",
-        id,
-        known.chain(rules).map(String::as_str),
-    ))
+    Diagnostic::unknown_id("part", id, known.chain(rules).map(String::as_str))
 }
 
 /// A framework: its figures, and what it does by default.

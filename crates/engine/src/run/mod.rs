@@ -111,29 +111,39 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
             run.found = Some(result);
         }
     }
-    let economics = setting.economics();
-    run.notes.splice(
-        0..0,
-        all_notes(&parts, request, &economics, run.found.is_some()),
-    );
-    if let Some(framework) = framework {
-        let name = framework.name.clone();
-        let note = Statement::new("framework-kernels", [("framework", name)]);
-        run.notes.push(note);
-    }
-    if let Some(found) = &run.found {
-        run.notes.extend(unused(&site, request.chips, found));
-    }
-    let format = run.found.as_ref().map(|found| found.chunks.plan.format);
-    run.notes.extend(request.training.notes(&workload, format));
-    if let Some(found) = &run.found {
-        let notes = split::notes(request, link.as_ref(), found.sites.as_ref());
-        run.notes.extend(notes);
-    }
-    if let (Some(known), Some(_)) = (experience, &run.found) {
-        run.notes.extend(known.note);
-    }
+    run.notes = notes_of_run(&setting, request, framework, &run);
     Ok(run)
+}
+
+/// What to know of a run: of the system, then what its result noted, then of what was asked.
+fn notes_of_run(
+    setting: &Setting,
+    request: &RunRequest,
+    framework: Option<&Framework>,
+    run: &TrainingRun,
+) -> Vec<Statement> {
+    let found = run.found.as_ref();
+    let mut notes = all_notes(
+        setting.parts,
+        request,
+        &setting.economics(),
+        found.is_some(),
+    );
+    notes.extend(run.notes.iter().cloned());
+    notes.extend(framework.map(|framework| {
+        let name = framework.name.clone();
+        Statement::new("framework-kernels", [("framework", name)])
+    }));
+    if let Some(found) = found {
+        notes.extend(unused(&setting.site, request.chips, found));
+    }
+    let format = found.map(|found| found.chunks.plan.format);
+    notes.extend(request.training.notes(&run.workload, format));
+    if let Some(found) = found {
+        notes.extend(split::notes(request, setting.link, found.sites.as_ref()));
+        notes.extend(setting.experience.and_then(|known| known.note.clone()));
+    }
+    notes
 }
 
 /// The result of the plan that was found, without what a split costs.
