@@ -8,13 +8,46 @@ use chokepoint_units::NumberFormat;
 use crate::ChipSpec;
 use crate::kernel::{KernelTime, Product, Scores};
 
-/// Formats of a model's work.
+/// Formats of a model's work: of the weights and inputs of linear layers, whose results are 16 bits
+/// wide, and of the cache. Published weights may be narrow in some layers only: gpt-oss has FP4
+/// experts between 16-bit attention, NVIDIA's FP4 DeepSeek-R1 16-bit attention between FP4 networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
-    /// Of the linear layers of blocks: weights and inputs; results are 16 bits wide.
-    pub linear: NumberFormat,
+    /// Of attention projections.
+    pub attention: NumberFormat,
+    /// Of dense feed-forward networks and shared experts.
+    pub feed_forward: NumberFormat,
+    /// Of routed experts.
+    pub experts: NumberFormat,
     /// Of keys and values in the cache.
     pub cache: NumberFormat,
+}
+
+impl Precision {
+    /// All linear layers of blocks in one format.
+    #[must_use]
+    pub const fn uniform(linear: NumberFormat, cache: NumberFormat) -> Self {
+        Self {
+            attention: linear,
+            feed_forward: linear,
+            experts: linear,
+            cache,
+        }
+    }
+
+    /// Format of a linear layer; absent where it stays in 16 bits.
+    #[must_use]
+    pub const fn of(&self, class: GemmClass) -> Option<NumberFormat> {
+        match class {
+            GemmClass::Attention | GemmClass::LatentDown => Some(self.attention),
+            GemmClass::FeedForward => Some(self.feed_forward),
+            GemmClass::Expert => Some(self.experts),
+            GemmClass::LatentAbsorbed
+            | GemmClass::Router
+            | GemmClass::Head
+            | GemmClass::MultiToken => None,
+        }
+    }
 }
 
 /// Efficiency of the backward over the forward kernel: 63% against 73% of peak on A100
@@ -47,11 +80,7 @@ impl ChipSpec {
                 k,
                 groups,
             } => {
-                let format = if class.narrow() {
-                    precision.linear
-                } else {
-                    wide
-                };
+                let format = precision.of(class).unwrap_or(wide);
                 let grouped = class == GemmClass::Expert;
                 // Operands of a weight gradient were narrowed for the other two products.
                 let (rows, depth, narrowed, efficiency) = match pass {

@@ -34,10 +34,7 @@ fn spec(id: &str) -> ChipSpec {
     resolve(id).unwrap()
 }
 
-const BF16: Precision = Precision {
-    linear: NumberFormat::Bf16,
-    cache: NumberFormat::Bf16,
-};
+const BF16: Precision = Precision::uniform(NumberFormat::Bf16, NumberFormat::Bf16);
 
 fn product(m: f64, n: f64, k: f64) -> Operator {
     Operator::Gemm {
@@ -101,10 +98,7 @@ fn products_by_hand() {
     near("tiny", micros(tiny), 0.83 + 2.46, 1e-2);
     assert_eq!(tiny.bound, Bound::Launch);
     // The head stays in 16 bits.
-    let fp8 = Precision {
-        linear: NumberFormat::Fp8,
-        ..BF16
-    };
+    let fp8 = Precision::uniform(NumberFormat::Fp8, NumberFormat::Bf16);
     let head = Operator::Gemm {
         class: GemmClass::Head,
         pass: GemmPass::Forward,
@@ -121,10 +115,7 @@ fn products_by_hand() {
 #[test]
 fn narrow_products_narrow_their_input() {
     let h100 = spec("h100-sxm");
-    let fp8 = Precision {
-        linear: NumberFormat::Fp8,
-        ..BF16
-    };
+    let fp8 = Precision::uniform(NumberFormat::Fp8, NumberFormat::Bf16);
     let size = 8192.0 * 8192.0;
     let compute = 124.5606 * 8192.0 * (8192.0 + 269.0) / (1979e6 * 0.750 / 132.0);
     let work = norm(3.0, [compute, 4.0 * size / (3.35e6 * 0.825)]);
@@ -509,7 +500,7 @@ fn operator() -> impl Strategy<Value = Operator> {
 
 fn precision() -> impl Strategy<Value = Precision> {
     let format = || prop::sample::select(NumberFormat::ALL.to_vec());
-    (format(), format()).prop_map(|(linear, cache)| Precision { linear, cache })
+    (format(), format()).prop_map(|(linear, cache)| Precision::uniform(linear, cache))
 }
 
 proptest! {

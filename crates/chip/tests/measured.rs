@@ -74,10 +74,7 @@ fn spec(id: &str) -> ChipSpec {
 
 /// Microseconds of some operators in a format of the linear layers.
 fn micros(chip: &ChipSpec, format: NumberFormat, operators: &[Operator]) -> f64 {
-    let precision = Precision {
-        linear: format,
-        cache: Bf16,
-    };
+    let precision = Precision::uniform(format, Bf16);
     let times = operators.iter();
     times
         .map(|operator| chip.operator(operator, &precision).total.get() * 1e6)

@@ -52,7 +52,9 @@ pub(crate) fn push_attention(
                 value: value_dim as f64,
             };
             latent.push_inputs(into, hidden, phase, &sizes);
-            latent.push_core(into, phase, shard, &sizes);
+            for kernel in phase.kernels().into_iter().flatten() {
+                latent.push_core(into, kernel, shard, &kernel.sizes(shard));
+            }
             let width = latent.heads * latent.value;
             into.push(Operator::gemm(
                 GemmClass::Attention,
@@ -68,7 +70,7 @@ pub(crate) fn push_attention(
 const fn cached(phase: Phase, elements: f64) -> f64 {
     match phase {
         Phase::Forward { .. } | Phase::Backward { .. } => 0.0,
-        Phase::Prefill { .. } | Phase::Decode { .. } => elements,
+        Phase::Prefill { .. } | Phase::Decode { .. } | Phase::Mixed { .. } => elements,
     }
 }
 
@@ -156,7 +158,9 @@ impl Grouped {
             kv_elements,
             window: self.window,
         };
-        into.push(core.operator(phase, shard, sizes));
+        for kernel in phase.kernels().into_iter().flatten() {
+            into.push(core.operator(kernel, shard, &kernel.sizes(shard)));
+        }
         let inner = self.heads * self.dim;
         into.push(Operator::gemm(GemmClass::Attention, rows, hidden, inner));
     }

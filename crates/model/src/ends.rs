@@ -36,7 +36,7 @@ pub fn head_operators(architecture: &Architecture, phase: Phase, shard: &Shard) 
     let sizes = phase.sizes(shard);
     let rows = match phase {
         Phase::Forward { .. } | Phase::Backward { .. } => sizes.rows,
-        Phase::Prefill { .. } | Phase::Decode { .. } => sizes.batch,
+        Phase::Prefill { .. } | Phase::Decode { .. } | Phase::Mixed { .. } => sizes.batch,
     };
     let logits = LOGIT_ELEMENTS * rows * vocabulary;
     let forward = vec![

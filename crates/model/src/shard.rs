@@ -124,10 +124,23 @@ pub enum Phase {
         /// Tokens that each new token attends to, itself included.
         context: f64,
     },
+    /// Serving: chunks of prompts beside one token of each of other sequences, in one batch.
+    Mixed {
+        /// Prompts.
+        prompts: f64,
+        /// Tokens of each prompt computed now.
+        new_tokens: f64,
+        /// Tokens of each prompt already in the cache.
+        past: f64,
+        /// Sequences that decode.
+        decodes: f64,
+        /// Tokens that each of their new tokens attends to, itself included.
+        context: f64,
+    },
 }
 
 /// Sizes of one phase on one chip.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Sizes {
     /// Sequences.
     pub batch: f64,
@@ -160,6 +173,9 @@ impl Phase {
                 past,
             } => (batch, new_tokens, past, new_tokens / cp),
             Self::Decode { batch, context } => (batch, 1.0, (context - 1.0).max(0.0), 1.0),
+            Self::Mixed {
+                prompts, decodes, ..
+            } => return self.mixed_sizes(prompts + decodes, shard),
         };
         let rows = batch * query;
         Sizes {
@@ -171,5 +187,53 @@ impl Phase {
             split_rows: rows / shard.sequence_split(),
             routed_rows: rows / shard.tp as f64,
         }
+    }
+
+    /// Sizes of prompts and single tokens together. Those of one sequence are of a prompt; kernels
+    /// of attention take them from [`Self::kernels`].
+    fn mixed_sizes(self, sequences: f64, shard: &Shard) -> Sizes {
+        let [prompts, tokens] = self
+            .kernels()
+            .map(|part| part.map(|part| part.sizes(shard)));
+        let rows = [prompts, tokens]
+            .iter()
+            .flatten()
+            .map(|sizes| sizes.rows)
+            .sum();
+        let one = prompts.or(tokens).unwrap_or_default();
+        Sizes {
+            batch: sequences,
+            rows,
+            split_rows: rows / shard.sequence_split(),
+            routed_rows: rows / shard.tp as f64,
+            ..one
+        }
+    }
+
+    /// The phase as attention kernels see it: prompts and single tokens run apart.
+    pub(crate) fn kernels(self) -> [Option<Self>; 2] {
+        let Self::Mixed {
+            prompts,
+            new_tokens,
+            past,
+            decodes,
+            context,
+        } = self
+        else {
+            return [Some(self), None];
+        };
+        let prefill = Self::Prefill {
+            batch: prompts,
+            new_tokens,
+            past,
+        };
+        let decode = Self::Decode {
+            batch: decodes,
+            context,
+        };
+        [
+            Some(prefill).filter(|_| prompts > 0.0 && new_tokens > 0.0),
+            Some(decode).filter(|_| decodes > 0.0),
+        ]
     }
 }

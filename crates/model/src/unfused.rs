@@ -28,7 +28,7 @@ pub fn unfused_attention_operators(
     let (read, written) = match phase {
         Phase::Forward { .. } => (2.0 + dropout, 2.0 + dropout * (1.0 + MASK)),
         Phase::Backward { .. } => (5.0 + dropout * (1.0 + MASK), 2.0 + dropout),
-        Phase::Prefill { .. } | Phase::Decode { .. } => return Vec::new(),
+        Phase::Prefill { .. } | Phase::Decode { .. } | Phase::Mixed { .. } => return Vec::new(),
     };
     let sizes = phase.sizes(shard);
     let heads = architecture.kinds[kind].attention.heads() as f64 / shard.tp as f64;

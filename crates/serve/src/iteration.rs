@@ -149,10 +149,7 @@ struct Sum<'a> {
 impl Sum<'_> {
     fn operator(&mut self, operator: &Operator, part: Option<Part>, count: f64) {
         let chip = self.case.chip;
-        let precision = Precision {
-            linear: self.format,
-            cache: self.case.workload.cache_format,
-        };
+        let precision = Precision::uniform(self.format, self.case.workload.cache_format);
         let time = chip.operator(operator, &precision);
         let all = time.total * count;
         let part = part.unwrap_or(match time.class {

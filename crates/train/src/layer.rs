@@ -178,10 +178,7 @@ impl Spread<'_> {
     /// and the software sustain.
     fn compute(&self, operators: &[Operator]) -> Compute {
         let chip = self.case.chip;
-        let precision = Precision {
-            linear: self.format,
-            cache: chip.wide_format(),
-        };
+        let precision = Precision::uniform(self.format, chip.wide_format());
         let sustained = chip.sustained(self.format).share;
         let rates = &self.case.software.rates;
         let mut sum = Compute::default();

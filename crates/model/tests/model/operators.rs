@@ -120,6 +120,54 @@ proptest! {
     }
 }
 
+/// Operations of products with weights, and of attention.
+fn products_and_attention(operators: &[Operator]) -> (f64, f64) {
+    let split = operators.iter().map(|op| match op {
+        Operator::Attention { ops, .. } => (0.0, ops.get()),
+        other => (other.ops().get(), 0.0),
+    });
+    split.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+}
+
+#[test]
+fn a_mixed_batch_computes_what_its_parts_compute_and_reads_weights_once() {
+    let shard = Shard::serving(2, 2);
+    let (prompts, new_tokens, past, decodes, context) = (2.0, 512.0, 1024.0, 48.0, 3000.0);
+    let mixed = |prompts, decodes| Phase::Mixed {
+        prompts,
+        new_tokens,
+        past,
+        decodes,
+        context,
+    };
+    let prefill = Phase::Prefill {
+        batch: prompts,
+        new_tokens,
+        past,
+    };
+    let decode = Phase::Decode {
+        batch: decodes,
+        context,
+    };
+    for model in models() {
+        for kind in 0..model.kinds.len() {
+            let run = |phase| layer_operators(&model, kind, phase, &shard);
+            assert_eq!(run(mixed(prompts, 0.0)), run(prefill));
+            assert_eq!(run(mixed(0.0, decodes)), run(decode));
+            let (whole, parts) = (run(mixed(prompts, decodes)), [run(prefill), run(decode)]);
+            let (products, attention) = products_and_attention(&whole);
+            let [a, b] = [&parts[0], &parts[1]].map(|part| products_and_attention(part));
+            assert!(near(products, a.0 + b.0, 1e-9), "{}", model.name);
+            assert!(near(attention, a.1 + b.1, 1e-9), "{}", model.name);
+            let weights = |operators: &[Operator]| -> f64 {
+                operators.iter().map(|op| op.elements().weights).sum()
+            };
+            let apart = weights(&parts[0]) + weights(&parts[1]);
+            assert!(weights(&whole) < 0.8 * apart, "{}", model.name);
+        }
+    }
+}
+
 #[test]
 fn weights_read_are_the_weights_held() {
     // Every matrix is read once forward; biases and norms are no operands of a product.
