@@ -138,6 +138,7 @@ fn outcome(
             let case = chokepoint_serve::Case {
                 architecture,
                 workload: &workload,
+                software: &chokepoint_serve::Software::KERNELS,
                 chip: spec,
                 fabric,
                 chips,

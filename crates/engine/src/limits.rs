@@ -60,10 +60,43 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
             w.requests_per_second
                 .and_then(|rate| positive("requests_per_second", rate)),
             common(&w.formats, w.expert_imbalance),
+            prefix_hit(w.prefix_hit),
+            drafts(w.drafted_tokens, w.accepted_tokens),
         ]
         .into_iter()
         .flatten()
         .next(),
+    }
+}
+
+fn prefix_hit(share: f64) -> Option<Wrong> {
+    let possible = (0.0..1.0).contains(&share);
+    let message = format!("must be at least 0 and below 1, found {share}");
+    (!possible).then_some(("prefix_hit", message))
+}
+
+/// Drafted tokens and those kept of them, which belong together.
+fn drafts(drafted: Option<u64>, accepted: Option<f64>) -> Option<Wrong> {
+    const MOST_DRAFTED: u64 = 64;
+    match (drafted, accepted) {
+        (None, None) => None,
+        (Some(drafted), _) if !(1..=MOST_DRAFTED).contains(&drafted) => Some((
+            "drafted_tokens",
+            format!("must lie between 1 and {MOST_DRAFTED}, found {drafted}"),
+        )),
+        (Some(drafted), Some(accepted)) => {
+            let possible = (0.0..=drafted as f64).contains(&accepted);
+            let message = format!("must lie between 0 and drafted_tokens, found {accepted}");
+            (!possible).then_some(("accepted_tokens", message))
+        }
+        (Some(_), None) => Some((
+            "accepted_tokens",
+            "is needed with drafted_tokens: how many are kept in the mean".to_owned(),
+        )),
+        (None, Some(_)) => Some((
+            "drafted_tokens",
+            "is needed with accepted_tokens: how many are drafted".to_owned(),
+        )),
     }
 }
 

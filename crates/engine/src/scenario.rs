@@ -307,6 +307,16 @@ pub struct Serving {
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     #[serde(default = "one")]
     pub expert_imbalance: f64,
+    /// Share of a prompt that is in the cache from earlier requests with the same prefix, 0 to below 1.
+    #[serde(default)]
+    pub prefix_hit: f64,
+    /// Tokens drafted in an iteration and checked by the model together (speculative decoding,
+    /// multi-token prediction); none when absent.
+    #[serde(default)]
+    pub drafted_tokens: Option<u64>,
+    /// Of the drafted tokens kept in the mean; needed with them.
+    #[serde(default)]
+    pub accepted_tokens: Option<f64>,
     /// Requests of a second to be served, where a deadline is held equal.
     #[serde(default)]
     pub requests_per_second: Option<f64>,

@@ -6,7 +6,8 @@ use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_serve::{
-    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Workload, adapted_rate, search,
+    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Software, Speculation, Workload,
+    adapted_rate, search,
 };
 use chokepoint_units::PartName as _;
 use serde_json::json;
@@ -27,6 +28,11 @@ pub(crate) fn workload(serving: &Serving) -> Workload {
         formats: serving.formats.clone(),
         cache_format: serving.cache_format,
         imbalance: serving.expert_imbalance,
+        prefix_hit: serving.prefix_hit,
+        speculation: serving.drafted_tokens.map(|drafted| Speculation {
+            drafted,
+            accepted: serving.accepted_tokens.unwrap_or_default(),
+        }),
     }
 }
 
@@ -90,6 +96,7 @@ pub(crate) fn chips_for_rate(
         let case = Case {
             architecture,
             workload,
+            software: &Software::KERNELS,
             chip: spec,
             fabric: &parts.fabric,
             chips,
@@ -175,8 +182,10 @@ fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
         json!({
             "instances": pool.instances,
             "tp": pool.layout.tp,
+            "pp": pool.layout.pp,
             "dp": pool.layout.dp,
             "ep": pool.layout.ep,
+            "etp": pool.layout.etp,
             "batch": pool.batch,
         })
     };
@@ -186,7 +195,7 @@ fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
             "prefill",
             plan.prefill.as_ref().map_or(serde_json::Value::Null, pool),
         ),
-        ("format", json!(plan.format)),
-        ("cache_format", json!(plan.cache_format)),
+        ("format", json!(plan.precision.feed_forward)),
+        ("cache_format", json!(plan.precision.cache)),
     ])
 }

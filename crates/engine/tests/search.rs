@@ -431,8 +431,9 @@ fn serves_best(
     ttft: f64,
     tpot: f64,
 ) -> bool {
+    use chokepoint_chip::Precision;
     use chokepoint_engine::units::Seconds;
-    use chokepoint_serve::{Case, Layout, Plan, Pool, Workload, evaluate, search};
+    use chokepoint_serve::{Case, Layout, Plan, Pool, Software, Workload, evaluate, search};
 
     let data = Data::load(&[]).unwrap();
     let parts = system_parts(&data.catalog, system).unwrap();
@@ -449,10 +450,13 @@ fn serves_best(
         formats: vec![NumberFormat::Bf16],
         cache_format: NumberFormat::Bf16,
         imbalance: 1.0,
+        prefix_hit: 0.0,
+        speculation: None,
     };
     let case = Case {
         architecture: &architecture,
         workload: &workload,
+        software: &Software::KERNELS,
         chip: &chip,
         fabric: &parts.fabric,
         chips,
@@ -463,7 +467,11 @@ fn serves_best(
         for dp in [1, 2, 4, 8] {
             let ep = if experts == 1 { 1 } else { tp * dp };
             if tp * dp <= chips && (experts > 1 || dp == 1) && experts.is_multiple_of(ep) {
-                layouts.push(Layout { tp, dp, ep });
+                layouts.push(if experts == 1 {
+                    Layout::tensor(tp)
+                } else {
+                    Layout::expert(tp, dp)
+                });
             }
         }
     }
@@ -493,8 +501,7 @@ fn serves_best(
                     let plan = Plan {
                         decode,
                         prefill,
-                        format: NumberFormat::Bf16,
-                        cache_format: NumberFormat::Bf16,
+                        precision: Precision::uniform(NumberFormat::Bf16, NumberFormat::Bf16),
                     };
                     if let Ok(found) = evaluate(&case, &plan) {
                         best = best.max(found.output_tokens_per_second);

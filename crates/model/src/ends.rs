@@ -28,15 +28,21 @@ pub fn embedding_operators(
 }
 
 /// Final norm, vocabulary head and softmax. Training computes the logits of every token, serving
-/// only of each sequence's last. Tensor parallelism splits the vocabulary.
+/// only of the last of a prompt and of those that decoding computes. Tensor parallelism splits the vocabulary.
 #[must_use]
 pub fn head_operators(architecture: &Architecture, phase: Phase, shard: &Shard) -> Vec<Operator> {
     let hidden = architecture.hidden as f64;
     let vocabulary = architecture.vocabulary as f64 / shard.tp as f64;
     let sizes = phase.sizes(shard);
     let rows = match phase {
-        Phase::Forward { .. } | Phase::Backward { .. } => sizes.rows,
-        Phase::Prefill { .. } | Phase::Decode { .. } | Phase::Mixed { .. } => sizes.batch,
+        Phase::Forward { .. } | Phase::Backward { .. } | Phase::Decode { .. } => sizes.rows,
+        Phase::Prefill { .. } => sizes.batch,
+        Phase::Mixed {
+            prompts,
+            decodes,
+            tokens,
+            ..
+        } => prompts + decodes * tokens,
     };
     let logits = LOGIT_ELEMENTS * rows * vocabulary;
     let forward = vec![

@@ -44,6 +44,8 @@ pub struct ChipParameters {
     /// Of `dense`, what tensor parallelism does not split: norms, router, latent
     /// down-projections. Publishers keep norms and router in 16 or 32 bits.
     pub replicated: f64,
+    /// Of `dense`, dense networks and shared experts.
+    pub feed_forward: f64,
     /// Routed experts.
     pub expert: f64,
 }
@@ -183,10 +185,11 @@ impl Architecture {
             Attention::Latent { .. } => 0.0,
         };
         let replicated = (whole + all.router + all.norms) as f64;
-        let divided = (split + all.dense_ffn + all.shared) as f64 / tp;
+        let feed_forward = (all.dense_ffn + all.shared) as f64 / tp;
         ChipParameters {
-            dense: divided + kv as f64 * kv_share + replicated,
+            dense: split as f64 / tp + feed_forward + kv as f64 * kv_share + replicated,
             replicated,
+            feed_forward,
             expert: all.routed_experts as f64 / (shard.ep * shard.etp) as f64,
         }
     }
@@ -250,7 +253,7 @@ impl Architecture {
     }
 
     /// Layers of each kind: (kind, count).
-    pub(crate) fn layer_counts(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+    pub fn layer_counts(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
         (0..self.kinds.len()).map(|kind| {
             let count = self.layers.iter().filter(|layer| **layer == kind).count();
             (kind, count as u64)

@@ -117,14 +117,16 @@ pub enum Phase {
         /// Tokens of each prompt already in the cache.
         past: f64,
     },
-    /// Serving: one token of each sequence.
+    /// Serving: the next token of each sequence, or several that were drafted and are checked.
     Decode {
         /// Sequences.
         batch: f64,
         /// Tokens that each new token attends to, itself included.
         context: f64,
+        /// Tokens of each sequence computed at once.
+        tokens: f64,
     },
-    /// Serving: chunks of prompts beside one token of each of other sequences, in one batch.
+    /// Serving: chunks of prompts beside the next tokens of other sequences, in one batch.
     Mixed {
         /// Prompts.
         prompts: f64,
@@ -136,6 +138,8 @@ pub enum Phase {
         decodes: f64,
         /// Tokens that each of their new tokens attends to, itself included.
         context: f64,
+        /// Tokens of each of them computed at once.
+        tokens: f64,
     },
 }
 
@@ -172,7 +176,11 @@ impl Phase {
                 new_tokens,
                 past,
             } => (batch, new_tokens, past, new_tokens / cp),
-            Self::Decode { batch, context } => (batch, 1.0, (context - 1.0).max(0.0), 1.0),
+            Self::Decode {
+                batch,
+                context,
+                tokens,
+            } => (batch, tokens, (context - tokens).max(0.0), tokens),
             Self::Mixed {
                 prompts, decodes, ..
             } => return self.mixed_sizes(prompts + decodes, shard),
@@ -218,6 +226,7 @@ impl Phase {
             past,
             decodes,
             context,
+            tokens,
         } = self
         else {
             return [Some(self), None];
@@ -230,6 +239,7 @@ impl Phase {
         let decode = Self::Decode {
             batch: decodes,
             context,
+            tokens,
         };
         [
             Some(prefill).filter(|_| prompts > 0.0 && new_tokens > 0.0),

@@ -238,7 +238,7 @@ pub(crate) mod tests {
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
-    pub(crate) const PARTS: [&str; 15] = [
+    pub(crate) const PARTS: [&str; 16] = [
         "gemm",
         "expert_gemm",
         "attention",
@@ -253,6 +253,7 @@ pub(crate) mod tests {
         "data_parallel",
         "offload",
         "host_gap",
+        "draft",
         "optimizer",
     ];
 

@@ -36,6 +36,7 @@ pub(crate) fn of(key: &str) -> Paint {
         "pipeline_bubble" | "kernel_launch" => paint("#8c8c8c", DARK),
         "data_parallel" | "network_latency" | "staff" => paint("#a3447e", LIGHT),
         "offload" => paint("#7a9cc6", DARK),
+        "draft" => paint("#2d6e5e", LIGHT),
         "host_gap" => paint("#b3b3b3", DARK),
         "optimizer" => paint("#5b3f94", LIGHT),
         _ => paint("#5f5f5f", LIGHT),

@@ -1,11 +1,13 @@
-//! Time of one iteration of an instance: a batch of prompts, or one token of each sequence.
+//! Time of one iteration of an instance: chunks of prompts, and the next tokens of sequences.
 
 use chokepoint_chip::{Bound, KernelClass, PowerDraw, Precision};
 use chokepoint_fabric::{Dispatch, Group};
-use chokepoint_model::{FeedForward, Operator, Phase, Shard, head_operators, layer_operators};
+use chokepoint_model::{
+    ElementwiseKind, FeedForward, Operator, Shard, head_operators, layer_operators, mtp_operators,
+};
 use chokepoint_units::{Bytes, NumberFormat, PartName, Seconds};
 
-use crate::{Case, Layout};
+use crate::{Batch, Case, Layout};
 
 /// Parts of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +27,12 @@ pub enum Part {
     TensorParallel,
     /// Expert dispatch and combine.
     ExpertParallel,
+    /// Handover between pipeline stages.
+    Pipeline,
+    /// Drafting tokens.
+    Draft,
+    /// Host work that the chip waits for.
+    Host,
 }
 
 impl PartName for Part {
@@ -36,6 +44,9 @@ impl PartName for Part {
         Self::Head,
         Self::TensorParallel,
         Self::ExpertParallel,
+        Self::Pipeline,
+        Self::Draft,
+        Self::Host,
     ];
 
     fn index(self) -> usize {
@@ -51,6 +62,9 @@ impl PartName for Part {
             Self::Head => "head",
             Self::TensorParallel => "tensor_parallel",
             Self::ExpertParallel => "expert_parallel",
+            Self::Pipeline => "pipeline_transfer",
+            Self::Draft => "draft",
+            Self::Host => "host_gap",
         }
     }
 }
@@ -77,112 +91,187 @@ impl Iteration {
     }
 }
 
-/// One token of each of `batch` sequences on every attention group.
-pub(crate) fn decode(
-    case: &Case,
-    layout: &Layout,
-    format: NumberFormat,
-    batch: u64,
-    context: f64,
-) -> Iteration {
-    run(
-        case,
-        layout,
-        format,
-        Phase::Decode {
-            batch: batch as f64,
-            context,
-        },
-        batch as f64,
-    )
+/// An instance ready to run iterations.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'a> {
+    /// What is served, and on what.
+    pub case: &'a Case<'a>,
+    /// How it is spread.
+    pub layout: Layout,
+    /// Number formats.
+    pub precision: Precision,
 }
 
-/// `batch` whole prompts on every attention group.
-pub(crate) fn prefill(case: &Case, layout: &Layout, format: NumberFormat, batch: u64) -> Iteration {
-    let new_tokens = case.workload.input as f64;
-    let phase = Phase::Prefill {
-        batch: batch as f64,
-        new_tokens,
-        past: 0.0,
-    };
-    run(case, layout, format, phase, batch as f64 * new_tokens)
-}
+impl Instance<'_> {
+    /// Time from the start of a batch to its tokens.
+    ///
+    /// The sum of all layers' operators and communication, the head, handovers between stages, drafts
+    /// and what the host adds. With several stages another batch of the same size is in each, so that
+    /// an instance finishes one batch in a `pp`-th of this time.
+    ///
+    /// Two-batch overlap, where the engine has it and it is faster: the batch runs as two halves, each
+    /// half's exchange of experts under the other's computation, max(computation, exchange) (`DeepEP`;
+    /// `SGLang` large-scale expert parallelism). What starts and ends the pipe of halves is not
+    /// counted: one of some sixty layers.
+    #[must_use]
+    pub fn iteration(&self, batch: &Batch) -> Iteration {
+        let chip = self.chip(batch);
+        let chip = if self.case.software.two_batches && self.layout.dp > 1 {
+            let halves = self.chip(&batch.half()).of_two_batches();
+            if halves.total() < chip.total() {
+                halves
+            } else {
+                chip
+            }
+        } else {
+            chip
+        };
+        self.with_host(chip, batch)
+    }
 
-/// Operators and communication of all layers and the head; `rows` tokens on each attention group.
-fn run(case: &Case, layout: &Layout, format: NumberFormat, phase: Phase, rows: f64) -> Iteration {
-    let architecture = case.architecture;
-    let shard = Shard::serving(layout.tp, layout.ep).with_imbalance(case.workload.imbalance);
-    let mut sum = Sum {
-        case,
-        format,
-        iteration: Iteration::default(),
-        variance: 0.0,
-    };
-    for kind in 0..architecture.kinds.len() {
-        let count = architecture
-            .layers
-            .iter()
-            .filter(|layer| **layer == kind)
-            .count() as f64;
-        for operator in layer_operators(architecture, kind, phase, &shard) {
-            sum.operator(&operator, None, count);
+    fn shard(&self) -> Shard {
+        Shard::serving(self.layout.tp, self.layout.ep)
+            .with_expert_tensor(self.layout.etp)
+            .with_imbalance(self.case.workload.imbalance)
+    }
+
+    /// Operators and communication of all layers, the head and drafts.
+    fn chip(&self, batch: &Batch) -> Work {
+        let architecture = self.case.architecture;
+        let (shard, phase) = (self.shard(), batch.phase());
+        let mut sum = Sum::new(self);
+        for (kind, layers) in architecture.layer_counts() {
+            for operator in layer_operators(architecture, kind, phase, &shard) {
+                sum.operator(&operator, None, layers as f64);
+            }
+            let block = &architecture.kinds[kind].feed_forward;
+            sum.communication(block, batch, layers as f64);
         }
-        let block = &architecture.kinds[kind].feed_forward;
-        sum.communication(layout, block, phase, rows, count);
+        for operator in head_operators(architecture, phase, &shard) {
+            sum.operator(&operator, Some(Part::Head), 1.0);
+        }
+        sum.handovers(batch);
+        sum.drafts(batch, &shard);
+        sum.work
     }
-    for operator in head_operators(architecture, phase, &shard) {
-        sum.operator(&operator, Some(Part::Head), 1.0);
+
+    /// Adds what the host takes longer than the chip, or all of its work where it does not overlap.
+    ///
+    /// Without a captured graph each kernel is started by the host, which the chip waits for when it
+    /// is faster.
+    fn with_host(&self, work: Work, batch: &Batch) -> Iteration {
+        let software = self.case.software;
+        let busy = work.total();
+        let graph = batch.only_decodes() && batch.decodes <= software.graph_sequences;
+        let starts = if graph {
+            Seconds::ZERO
+        } else {
+            software.kernel_start * work.kernels
+        };
+        let late = (starts - busy).max(Seconds::ZERO);
+        let host = software.host + software.host_per_sequence * batch.sequences();
+        let waits = if software.host_overlapped {
+            (host - busy).max(late)
+        } else {
+            host + late
+        };
+        let mut iteration = work.iteration;
+        iteration.parts.put(Part::Host, waits);
+        iteration.draw.communication += waits;
+        let total = iteration.total().get();
+        iteration.spread = libm::sqrt(work.variance) / total;
+        iteration
     }
-    let total = sum.iteration.total().get();
-    sum.iteration.spread = libm::sqrt(sum.variance) / total;
-    sum.iteration
 }
 
-struct Sum<'a> {
-    case: &'a Case<'a>,
-    format: NumberFormat,
+/// What the chips do in an iteration.
+#[derive(Debug, Clone, Copy, Default)]
+struct Work {
     iteration: Iteration,
     /// Sum of squares of the half-widths of classes, in square seconds.
     variance: f64,
+    /// Kernels started.
+    kernels: f64,
 }
 
-impl Sum<'_> {
+impl Work {
+    fn total(&self) -> Seconds {
+        self.iteration.total()
+    }
+
+    /// Twice this half, with the exchange of experts under computation.
+    fn of_two_batches(self) -> Self {
+        let mut parts = self.iteration.parts * 2.0;
+        let exchange = parts.get(Part::ExpertParallel);
+        let hidden = exchange.min(parts.total() - exchange);
+        parts.put(Part::ExpertParallel, Seconds::ZERO - hidden);
+        let draw = self.iteration.draw;
+        Self {
+            iteration: Iteration {
+                parts,
+                draw: PowerDraw {
+                    compute: draw.compute * 2.0,
+                    memory: draw.memory * 2.0,
+                    communication: draw.communication * 2.0 - hidden,
+                },
+                spread: 0.0,
+            },
+            variance: self.variance * 4.0,
+            kernels: self.kernels * 2.0,
+        }
+    }
+}
+
+struct Sum<'a> {
+    instance: &'a Instance<'a>,
+    work: Work,
+}
+
+impl<'a> Sum<'a> {
+    fn new(instance: &'a Instance<'a>) -> Self {
+        Self {
+            instance,
+            work: Work::default(),
+        }
+    }
+
     fn operator(&mut self, operator: &Operator, part: Option<Part>, count: f64) {
-        let chip = self.case.chip;
-        let precision = Precision::uniform(self.format, self.case.workload.cache_format);
-        let time = chip.operator(operator, &precision);
-        let all = time.total * count;
+        let case = self.instance.case;
+        let time = case.chip.operator(operator, &self.instance.precision);
+        let all = time.total * (count / case.software.rates.of(time.class));
         let part = part.unwrap_or(match time.class {
             KernelClass::Gemm => Part::Gemm,
             KernelClass::GroupedGemm => Part::ExpertGemm,
             KernelClass::Prefill | KernelClass::Decode => Part::Attention,
             KernelClass::Stream => Part::Elementwise,
         });
-        self.iteration.parts.put(part, all);
+        let iteration = &mut self.work.iteration;
+        iteration.parts.put(part, all);
         match time.bound {
-            Bound::Compute => self.iteration.draw.compute += all,
-            Bound::Memory | Bound::Launch => self.iteration.draw.memory += all,
+            Bound::Compute => iteration.draw.compute += all,
+            Bound::Memory | Bound::Launch => iteration.draw.memory += all,
         }
-        let half = all.get() * chip.spread(time.class, self.format);
-        self.variance += half * half;
+        if !is_fused(operator) {
+            self.work.kernels += count;
+        }
+        let half = all.get()
+            * case
+                .chip
+                .spread(time.class, self.instance.precision.feed_forward);
+        self.work.variance += half * half;
     }
 
     /// Summing the outputs of attention and dense networks over tensor parallelism (two
-    /// all-reduces; Megatron-LM), and dispatch and combine of experts. With data-parallel attention
-    /// the all-reduce of attention is a reduce-scatter before dispatch and an all-gather after
-    /// combine; shared experts are split and have their own. Without it experts end in the same
-    /// all-reduce as a dense network. Decode has few tokens and takes the kernels for that
-    /// (`DeepEP`, `SGLang`).
-    fn communication(
-        &mut self,
-        layout: &Layout,
-        block: &FeedForward,
-        phase: Phase,
-        rows: f64,
-        count: f64,
-    ) {
-        let (fabric, architecture) = (self.case.fabric, self.case.architecture);
+    /// all-reduces; Megatron-LM), by the engine's own kernel where it is faster, and dispatch and
+    /// combine of experts. With data-parallel attention the all-reduce of attention is a
+    /// reduce-scatter before dispatch and an all-gather after combine; shared experts are split and
+    /// have their own. Without it experts end in the same all-reduce as a dense network. Decode has few
+    /// tokens and takes the kernels for that (`DeepEP`, `SGLang`).
+    fn communication(&mut self, block: &FeedForward, batch: &Batch, count: f64) {
+        let Instance { case, layout, .. } = self.instance;
+        let (fabric, architecture) = (case.fabric, case.architecture);
         let (tensor, expert) = (Group::adjacent(layout.tp), Group::adjacent(layout.ep));
+        let rows = batch.rows();
         let bytes = Bytes::new(rows * architecture.hidden as f64 * 2.0);
         let mut reduces = 2.0;
         if let FeedForward::Moe {
@@ -195,31 +284,76 @@ impl Sum<'_> {
         {
             let once = |format| {
                 let dispatch = Dispatch {
-                    tokens: rows / layout.tp as f64 * self.case.workload.imbalance,
+                    tokens: rows / layout.tp as f64 * case.workload.imbalance,
                     token: Dispatch::token_bytes(architecture.hidden, format),
                     top_k: *top_k,
                     groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
                 };
-                match phase {
-                    Phase::Decode { .. } => fabric.dispatch_low_latency(expert, dispatch),
-                    _ => fabric.dispatch(expert, dispatch),
+                if batch.only_decodes() {
+                    fabric.dispatch_low_latency(expert, dispatch)
+                } else {
+                    fabric.dispatch(expert, dispatch)
                 }
             };
-            let time = once(self.format) + once(NumberFormat::Bf16);
+            let time = once(self.instance.precision.experts) + once(NumberFormat::Bf16);
             self.transfer(Part::ExpertParallel, expert, time * count);
             reduces = if *shared_intermediate > 0 { 2.0 } else { 1.0 };
         }
-        self.transfer(
-            Part::TensorParallel,
-            tensor,
-            fabric.all_reduce(tensor, bytes) * (reduces * count),
-        );
+        let time = fabric.all_reduce_one_shot(tensor, bytes) * (reduces * count);
+        self.transfer(Part::TensorParallel, tensor, time);
+    }
+
+    /// Hidden states from stage to stage.
+    fn handovers(&mut self, batch: &Batch) {
+        let Instance { case, layout, .. } = self.instance;
+        let stages = Group {
+            size: layout.pp,
+            stride: layout.tp * layout.dp,
+        };
+        let bytes = batch.rows() * case.architecture.hidden as f64 * 2.0 / layout.tp as f64;
+        let time = case.fabric.send(stages, Bytes::new(bytes)) * (layout.pp - 1) as f64;
+        self.transfer(Part::Pipeline, stages, time);
+    }
+
+    /// Drafting: each token by a module of the model or by one more layer with a head, on one token of
+    /// each sequence. Prompts pass through the first as well, which is not counted.
+    fn drafts(&mut self, batch: &Batch, shard: &Shard) {
+        let Some(speculation) = self.instance.case.workload.speculation else {
+            return;
+        };
+        if batch.decodes <= 0.0 {
+            return;
+        }
+        let architecture = self.instance.case.architecture;
+        let phase = Batch::decodes(batch.decodes, batch.context).phase();
+        let mut module = mtp_operators(architecture, phase, shard);
+        if module.is_empty() {
+            let last = architecture.layers.last().copied().unwrap_or_default();
+            module = layer_operators(architecture, last, phase, shard);
+            module.extend(head_operators(architecture, phase, shard));
+        }
+        for operator in module {
+            self.operator(&operator, Some(Part::Draft), speculation.drafted as f64);
+        }
     }
 
     fn transfer(&mut self, part: Part, group: Group, time: Seconds) {
-        self.iteration.parts.put(part, time);
-        self.iteration.draw.communication += time;
-        let half = time.get() * self.case.fabric.spread(group);
-        self.variance += half * half;
+        let time = time / self.instance.case.software.rates.communication;
+        let iteration = &mut self.work.iteration;
+        iteration.parts.put(part, time);
+        iteration.draw.communication += time;
+        let half = time.get() * self.instance.case.fabric.spread(group);
+        self.work.variance += half * half;
     }
+}
+
+/// Work that is part of the next kernel.
+const fn is_fused(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Elementwise {
+            what: ElementwiseKind::Residual,
+            ..
+        }
+    )
 }

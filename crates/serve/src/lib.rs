@@ -7,17 +7,21 @@
 //! iterations, two-batch overlap (communication adds to computation), expert dispatch that saves
 //! copies between domains in decode.
 
+mod batch;
 mod iteration;
 mod memory;
 mod plan;
 mod pools;
 mod search;
+mod software;
 mod steady;
 mod workload;
 
-pub use iteration::{Iteration, Part, Parts};
+pub use batch::Batch;
+pub use iteration::{Instance, Iteration, Part, Parts};
 pub use memory::MemoryTable;
 pub use plan::{Layout, Plan, Pool};
 pub use search::{SearchResult, adapted_rate, search};
+pub use software::{Rates, Software};
 pub use steady::{Infeasible, Prediction, evaluate};
-pub use workload::{Case, Workload};
+pub use workload::{Case, Speculation, Workload};

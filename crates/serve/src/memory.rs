@@ -1,18 +1,10 @@
 //! Memory of one chip of an instance.
 
-use chokepoint_model::Shard;
-use chokepoint_units::{Bytes, NumberFormat};
+use chokepoint_chip::Precision;
+use chokepoint_model::{ChipParameters, Shard};
+use chokepoint_units::Bytes;
 
 use crate::{Case, Layout};
-
-/// Share of memory that an engine gives to weights and cache; the rest holds the runtime, graphs
-/// and fragmentation (vLLM `gpu_memory_utilization` and TensorRT-LLM
-/// `free_gpu_memory_fraction` default to 0.9).
-const USABLE_SHARE: f64 = 0.90;
-
-/// Tokens whose activations a prefill holds at once (vLLM and SGLang chunk prompts at 8,192 by
-/// default on these parts).
-const PREFILL_TOKENS: f64 = 8192.0;
 
 /// Memory of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -29,40 +21,41 @@ pub struct MemoryTable {
     pub usable: Bytes,
 }
 
-/// Memory of one chip with `batch` sequences on each attention group, in steady state: sequences
+/// Memory of one chip with batches of `batch` sequences on each attention group, in steady state: with
+/// several stages there are as many batches, each with its layers' cache on the chip. Sequences
 /// are spread evenly over their answers, and a paged cache grows with them (vLLM, section 4.3 of
 /// Kwon et al. 2023), so that a sequence holds its prompt and half of its answer in the mean.
 pub(crate) fn memory(
     case: &Case,
     layout: &Layout,
-    format: NumberFormat,
+    precision: Precision,
     batch: u64,
 ) -> MemoryTable {
     let length = case.workload.input as f64 + case.workload.output as f64 / 2.0;
-    held(case, layout, format, batch, length)
+    held(case, layout, precision, batch, length)
 }
 
 /// Memory of one chip of a prefill pool with some prompts on each attention group.
 pub(crate) fn prompt_memory(
     case: &Case,
     layout: &Layout,
-    format: NumberFormat,
+    precision: Precision,
     prompts: u64,
 ) -> MemoryTable {
-    held(case, layout, format, prompts, case.workload.input as f64)
+    held(case, layout, precision, prompts, case.workload.input as f64)
 }
 
 fn held(
     case: &Case,
     layout: &Layout,
-    format: NumberFormat,
+    precision: Precision,
     batch: u64,
     length: f64,
 ) -> MemoryTable {
-    let weights = weights(case, layout, format);
+    let weights = weights(case, layout, precision);
     let cache = case
         .architecture
-        .kv_bytes(case.workload.cache_format, layout.tp, length)
+        .kv_bytes(precision.cache, layout.tp, length)
         * batch as f64;
     let activations = activations(case, layout);
     MemoryTable {
@@ -70,40 +63,59 @@ fn held(
         cache,
         activations,
         total: weights + cache + activations,
-        usable: case.chip.capacity * USABLE_SHARE,
+        usable: case.chip.capacity * case.software.memory_share,
     }
 }
 
 /// Weights of one chip: attention and dense layers over tensor parallelism, experts over expert
-/// parallelism; embedding, head, and what is on every chip (router, norms) stay in 16 bits.
-fn weights(case: &Case, layout: &Layout, format: NumberFormat) -> Bytes {
+/// parallelism, layers over stages, of which the first and the last hold half of embedding and head;
+/// these, and what is on every chip (router, norms), stay in 16 bits. Drafting adds the model's own
+/// modules.
+fn weights(case: &Case, layout: &Layout, precision: Precision) -> Bytes {
     let architecture = case.architecture;
-    let shard = Shard::serving(layout.tp, layout.ep);
-    let mut linear = 0.0;
-    let mut wide = architecture.embedding_parameters() as f64 / layout.tp as f64;
-    for &kind in &architecture.layers {
-        let held = architecture.layer_parameters_on_chip(kind, &shard);
-        linear += held.dense - held.replicated + held.expert;
-        wide += held.replicated;
-    }
-    Bytes::new(linear * format.stored_bytes() + wide * 2.0)
+    let shard = Shard::serving(layout.tp, layout.ep).with_expert_tensor(layout.etp);
+    let of_kind = |kind| {
+        layer_weights(
+            &architecture.layer_parameters_on_chip(kind, &shard),
+            precision,
+        )
+    };
+    let layers: f64 = architecture
+        .layer_counts()
+        .map(|(kind, count)| of_kind(kind) * count as f64)
+        .sum();
+    let ends = architecture.embedding_parameters() as f64 * 2.0 / layout.tp as f64;
+    let ends = if layout.pp > 1 { ends / 2.0 } else { ends };
+    let drafts = match (case.workload.speculation, architecture.mtp_kind()) {
+        (Some(_), Some(kind)) => of_kind(kind) * architecture.mtp_layers as f64,
+        _ => 0.0,
+    };
+    Bytes::new(layers / layout.pp as f64 + ends + drafts)
 }
 
-/// Activations of one prefill chunk: hidden states, the widest intermediate, logits of one token
-/// a sequence; all in 16 bits.
+/// Bytes of the weights of a layer.
+fn layer_weights(held: &ChipParameters, precision: Precision) -> f64 {
+    let attention = held.dense - held.replicated - held.feed_forward;
+    attention * precision.attention.stored_bytes()
+        + held.feed_forward * precision.feed_forward.stored_bytes()
+        + held.expert * precision.experts.stored_bytes()
+        + held.replicated * 2.0
+}
+
+/// Activations of one iteration of prompts: hidden states, the widest intermediate; all in 16 bits.
 fn activations(case: &Case, layout: &Layout) -> Bytes {
     let architecture = case.architecture;
-    let tokens = PREFILL_TOKENS.min(case.workload.input as f64);
+    let tokens = case.software.most_tokens.min(case.workload.input as f64);
     let width = 6.0 * architecture.hidden as f64
         + architecture.widest_intermediate() as f64 * 2.0 / layout.tp as f64;
     Bytes::new(tokens * width * 2.0)
 }
 
 /// The most sequences that fit on each attention group; 0 when the weights alone do not.
-pub(crate) fn largest_batch(case: &Case, layout: &Layout, format: NumberFormat) -> u64 {
+pub(crate) fn largest_batch(case: &Case, layout: &Layout, precision: Precision) -> u64 {
     let (empty, one) = (
-        memory(case, layout, format, 0),
-        memory(case, layout, format, 1),
+        memory(case, layout, precision, 0),
+        memory(case, layout, precision, 1),
     );
     let left = empty.usable - empty.total;
     if left <= Bytes::ZERO {

@@ -4,18 +4,17 @@
 //! continuous optimum, N / (chips for an answered request + chips for a prefilled one); pairs are
 //! visited in falling order of the bound until none can beat what is known.
 
-use chokepoint_units::NumberFormat;
+use chokepoint_chip::Precision;
 
-use crate::iteration::{decode, prefill};
 use crate::memory::{largest_batch, prompt_memory};
 use crate::search::powers_of_two;
-use crate::steady::{answer_rate, handover, mean_context, prompt_rate, utilisation_within};
-use crate::{Case, Layout, Pool};
+use crate::steady::{
+    answer_rate, decode_batch, handover, late, prompt_batch, prompt_rate, utilisation_within,
+};
+use crate::{Case, Instance, Layout, Pool};
 
 /// Largest prompt batch of a prefill instance's attention group.
 const MOST_PROMPTS: u64 = 8;
-/// Most sequences on an attention group, a bound of engines' schedulers.
-pub(crate) const MOST_SEQUENCES: u64 = 4096;
 
 /// A decode layout with the largest batch that fits and meets the target for later tokens.
 #[derive(Debug, Clone, Copy)]
@@ -46,20 +45,27 @@ pub(crate) struct Pair {
 }
 
 /// Every decode layout that can serve.
-pub(crate) fn decoders(case: &Case, layouts: &[Layout], format: NumberFormat) -> Vec<Decoder> {
-    let time =
-        |layout: &Layout, batch| decode(case, layout, format, batch, mean_context(case)).total();
+pub(crate) fn decoders(case: &Case, layouts: &[Layout], precision: Precision) -> Vec<Decoder> {
+    let time = |layout: &Layout, batch| {
+        let instance = Instance {
+            case,
+            layout: *layout,
+            precision,
+        };
+        instance.iteration(&decode_batch(case, batch)).total()
+    };
+    let limit = case.workload.tpot * case.workload.yielded();
     let mut found = Vec::new();
     for layout in layouts {
-        let fits = largest_batch(case, layout, format).min(MOST_SEQUENCES);
-        let batch = largest(fits, |batch| time(layout, batch) <= case.workload.tpot);
+        let fits = largest_batch(case, layout, precision).min(case.software.most_sequences);
+        let batch = largest(fits, |batch| time(layout, batch) <= limit);
         if batch > 0 {
             let one = Pool {
                 instances: 1,
                 layout: *layout,
                 batch,
             };
-            let answers = answer_rate(case, &one, time(layout, batch));
+            let answers = answer_rate(case, &one, precision, time(layout, batch));
             found.push(Decoder {
                 layout: *layout,
                 batch,
@@ -71,19 +77,27 @@ pub(crate) fn decoders(case: &Case, layouts: &[Layout], format: NumberFormat) ->
 }
 
 /// Every prefill layout and prompt batch that fits and whose prompt alone is early enough.
-pub(crate) fn prefillers(case: &Case, layouts: &[Layout], format: NumberFormat) -> Vec<Prefiller> {
+pub(crate) fn prefillers(case: &Case, layouts: &[Layout], precision: Precision) -> Vec<Prefiller> {
     let mut found = Vec::new();
     for layout in layouts {
         for prompts in powers_of_two(MOST_PROMPTS) {
-            let held = prompt_memory(case, layout, format, prompts);
+            let held = prompt_memory(case, layout, precision, prompts);
             if held.total > held.usable {
                 break;
             }
+            let instance = Instance {
+                case,
+                layout: *layout,
+                precision,
+            };
             let (time, transfer) = (
-                prefill(case, layout, format, prompts).total(),
-                handover(case, layout, prompts),
+                instance
+                    .iteration(&prompt_batch(case, prompts as f64))
+                    .total(),
+                handover(case, layout, precision, prompts),
             );
-            let Some(highest) = utilisation_within(time, case.workload.ttft - transfer) else {
+            let late = late(case, transfer, time);
+            let Some(highest) = utilisation_within(time, case.workload.ttft - late) else {
                 break;
             };
             let one = Pool {

@@ -1,13 +1,12 @@
 //! The plan with the highest throughput under the latency targets. Tensor and attention data
 //! parallelism go in powers of two.
 
-use chokepoint_units::NumberFormat;
+use chokepoint_chip::Precision;
 
-use crate::iteration::decode as decode_time;
 use crate::memory::{largest_batch, memory};
-use crate::pools::{MOST_SEQUENCES, decoders, largest, pairs, prefillers};
-use crate::steady::{Infeasible, Prediction, answer_rate, evaluate, mean_context};
-use crate::{Case, Layout, Plan, Pool};
+use crate::pools::{decoders, largest, pairs, prefillers};
+use crate::steady::{Infeasible, Prediction, answer_rate, decode_batch, evaluate};
+use crate::{Case, Instance, Layout, Plan, Pool};
 
 /// How many plans of different layout a search keeps.
 const KEPT: usize = 5;
@@ -53,8 +52,8 @@ pub fn adapted_rate(case: &Case, plan: &Plan) -> Option<f64> {
             .first()
             .map(|found| found.output_tokens_per_second);
     };
-    let decoders = decoders(case, &[plan.decode.layout], finder.format);
-    let prefillers = prefillers(case, &[pool.layout], finder.format);
+    let decoders = decoders(case, &[plan.decode.layout], finder.precision);
+    let prefillers = prefillers(case, &[pool.layout], finder.precision);
     let best = pairs(case, &decoders, &prefillers)
         .first()
         .map(|pair| pair.bound);
@@ -72,14 +71,10 @@ fn layouts(case: &Case) -> Vec<Layout> {
     let mut found = Vec::new();
     for tp in powers_of_two(widest).filter(|tp| divides_heads(case, *tp)) {
         match case.architecture.experts() {
-            None => found.push(Layout { tp, dp: 1, ep: 1 }),
+            None => found.push(Layout::tensor(tp)),
             Some(experts) => found.extend(
                 powers_of_two(MOST_EXPERT.min(case.chips) / tp)
-                    .map(|dp| Layout {
-                        tp,
-                        dp,
-                        ep: tp * dp,
-                    })
+                    .map(|dp| Layout::expert(tp, dp))
                     .filter(|layout| layout.ep <= experts && experts.is_multiple_of(layout.ep)),
             ),
         }
@@ -100,7 +95,7 @@ pub(crate) fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
 
 struct Finder<'a> {
     case: &'a Case<'a>,
-    format: NumberFormat,
+    precision: Precision,
     result: SearchResult,
 }
 
@@ -108,7 +103,10 @@ impl<'a> Finder<'a> {
     fn new(case: &'a Case<'a>) -> Self {
         Self {
             case,
-            format: case.chip.best_format(&case.workload.formats),
+            precision: Precision::uniform(
+                case.chip.best_format(&case.workload.formats),
+                case.workload.cache_format,
+            ),
             result: SearchResult {
                 plans: Vec::new(),
                 evaluated: 0,
@@ -121,8 +119,7 @@ impl<'a> Finder<'a> {
         Plan {
             decode,
             prefill,
-            format: self.format,
-            cache_format: self.case.workload.cache_format,
+            precision: self.precision,
         }
     }
 
@@ -139,7 +136,8 @@ impl<'a> Finder<'a> {
 
     /// Sequences of an attention group that fit; records the miss when none does.
     fn most_sequences(&mut self, layout: Layout) -> u64 {
-        let most = largest_batch(self.case, &layout, self.format).min(MOST_SEQUENCES);
+        let most = largest_batch(self.case, &layout, self.precision)
+            .min(self.case.software.most_sequences);
         if most == 0 {
             let plan = self.plan(
                 Pool {
@@ -151,7 +149,7 @@ impl<'a> Finder<'a> {
             );
             self.miss(
                 plan,
-                Infeasible::Memory(memory(self.case, &layout, self.format, 1)),
+                Infeasible::Memory(memory(self.case, &layout, self.precision, 1)),
             );
         }
         most
@@ -173,8 +171,8 @@ impl<'a> Finder<'a> {
     /// Two pools: every pair of layouts whose bound can still beat what is known.
     fn disaggregated(&mut self, decode: &[Layout], prefill: &[Layout]) {
         let case = self.case;
-        let decoders = decoders(case, decode, self.format);
-        let prefillers = prefillers(case, prefill, self.format);
+        let decoders = decoders(case, decode, self.precision);
+        let prefillers = prefillers(case, prefill, self.precision);
         let output = case.workload.output as f64;
         for pair in pairs(case, &decoders, &prefillers) {
             if pair.bound * output <= self.worst_kept() {
@@ -203,10 +201,15 @@ impl<'a> Finder<'a> {
     /// One split, with the smallest decode batch that sustains its rate: a larger one would only
     /// slow the tokens.
     fn split(&mut self, decode: Pool, prefill: Pool, rate: f64) {
-        let (case, format) = (self.case, self.format);
+        let (case, precision) = (self.case, self.precision);
+        let instance = Instance {
+            case,
+            layout: decode.layout,
+            precision,
+        };
         let sustains = |batch: u64| {
-            let time = decode_time(case, &decode.layout, format, batch, mean_context(case)).total();
-            answer_rate(case, &Pool { batch, ..decode }, time) >= rate
+            let time = instance.iteration(&decode_batch(case, batch)).total();
+            answer_rate(case, &Pool { batch, ..decode }, precision, time) >= rate
         };
         let short = largest(decode.batch - 1, |batch| !sustains(batch));
         let plan = self.plan(

@@ -1,11 +1,10 @@
 //! Steady state of a plan: rates, latencies, the binding pool.
 
-use chokepoint_chip::PowerDraw;
+use chokepoint_chip::{PowerDraw, Precision};
 use chokepoint_units::{Energy, Seconds};
 
-use crate::iteration::{Iteration, decode, prefill};
 use crate::memory::{MemoryTable, memory, prompt_memory};
-use crate::{Case, Layout, Parts, Plan, Pool};
+use crate::{Batch, Case, Instance, Iteration, Layout, Parts, Plan, Pool};
 
 /// Relative half-width (80%) of what kernel tables alone miss of an engine: host work between
 /// iterations, scheduling, uneven experts. AIConfigurator, which adds up the same tables, misses
@@ -76,7 +75,7 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
     if plan.chips() > case.chips {
         return Err(Infeasible::TooManyChips);
     }
-    let table = memory(case, &plan.decode.layout, plan.format, plan.decode.batch);
+    let table = memory(case, &plan.decode.layout, plan.precision, plan.decode.batch);
     if table.total > table.usable {
         return Err(Infeasible::Memory(table));
     }
@@ -86,27 +85,25 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
     }
 }
 
-/// One pool does both. In the time that its B sequences decode their answers it also prefills B
-/// prompts; a sequence waits while another's prompt runs, so the time for each token is the
-/// decode iteration plus its share of prompts. The first token waits for the prompts ahead (M/D/1
-/// at the share of time that prompts take) and for the iteration that is running.
+/// One pool does both. Each iteration yields the next tokens of a group's B sequences; in the time
+/// of their answers B prompts are computed too.
+///
+/// An engine that mixes gives an iteration the tokens that decodes leave of its budget to chunks of
+/// prompts; a share of iterations carries chunks, the others none, and a token takes the mean of both.
+/// Else an iteration of prompts stops all decodes. The first token waits for half of a running
+/// iteration, for the prompts ahead (M/D/1 at the share of the time, or of the budget, that prompts
+/// take) and for its own chunks.
 fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction, Infeasible> {
     let pool = &plan.decode;
-    let prompt = prefill(case, &pool.layout, plan.format, 1);
-    let iteration = decode(
-        case,
-        &pool.layout,
-        plan.format,
-        pool.batch,
-        mean_context(case),
-    );
-    let prompts_per_token = pool.batch as f64 / later_tokens(case);
-    let tpot = iteration.total() + prompt.total() * prompts_per_token;
-    let utilisation = (prompt.total() * prompts_per_token) / tpot;
-    let ttft = queued(prompt.total(), utilisation) + iteration.total();
+    let flow = Flow::of(case, plan);
+    let (utilisation, ttft) = (flow.utilisation, flow.first_token());
+    if utilisation >= 1.0 {
+        return Err(Infeasible::Ttft(flow.answered_late()));
+    }
+    let tpot = flow.mean.parts.total() / case.workload.yielded();
     within(case, ttft, tpot)?;
-    let sequences = (pool.instances * pool.layout.dp * pool.batch) as f64;
-    let parts = iteration.parts + prompt.parts * prompts_per_token;
+    let sequences = (pool.instances * pool.layout.dp * pool.layout.pp * pool.batch) as f64;
+    let tokens = sequences / tpot.get() * case.workload.output as f64 / later_tokens(case);
     Ok(finish(
         case,
         plan,
@@ -114,17 +111,112 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
         &Steady {
             ttft,
             tpot,
-            tokens: sequences / tpot.get() * case.workload.output as f64 / later_tokens(case),
-            parts,
-            spread: joined_spread(&iteration, &prompt, prompts_per_token),
-            draw: joined_draw(&iteration, &prompt, prompts_per_token),
+            tokens,
+            parts: flow.mean.parts * (1.0 / case.workload.yielded()),
+            spread: flow.mean.spread,
+            draw: of_a_second(&flow.mean),
         },
     ))
 }
 
+/// How prompts and decodes share the iterations of an instance.
+struct Flow {
+    /// The mean iteration.
+    mean: Iteration,
+    /// Time that one prompt's iterations take.
+    service: Seconds,
+    /// Share of the time or of the budget of tokens that prompts take.
+    utilisation: f64,
+}
+
+impl Flow {
+    fn of(case: &Case, plan: &Plan) -> Self {
+        let pool = &plan.decode;
+        let instance = plan.instance(case, &pool.layout);
+        let decodes = decode_batch(case, pool.batch);
+        let prompts = pool.batch as f64 * case.workload.yielded() / later_tokens(case);
+        let decode = instance.iteration(&decodes);
+        let left = case.software.most_tokens - decodes.rows();
+        if case.software.mixes && left >= 1.0 {
+            Self::mixed(case, &instance, (&decodes, &decode), prompts, left)
+        } else {
+            let prompt = instance.iteration(&prompt_batch(case, 1.0));
+            let mean = mixture(&decode, 1.0, &prompt, prompts);
+            Self {
+                service: prompt.total(),
+                utilisation: prompt.total() * prompts / mean.total(),
+                mean,
+            }
+        }
+    }
+
+    /// `prompts` arrive in an iteration, which has `left` tokens for them.
+    fn mixed(
+        case: &Case,
+        instance: &Instance,
+        (decodes, decode): (&Batch, &Iteration),
+        prompts: f64,
+        left: f64,
+    ) -> Self {
+        let workload = case.workload;
+        let chunks = (workload.computed_input() / left).ceil().max(1.0);
+        let tokens = workload.computed_input() / chunks;
+        let cached = workload.input as f64 - workload.computed_input();
+        let past = cached + (workload.computed_input() - tokens) / 2.0;
+        let share = (prompts * chunks).min(1.0);
+        let together = (prompts * chunks).max(1.0);
+        let batch = Batch::prompts(together, tokens, past).beside(decodes);
+        let carrying = instance.iteration(&batch);
+        Self {
+            mean: mixture(decode, 1.0 - share, &carrying, share),
+            service: carrying.total() * chunks,
+            utilisation: prompts * workload.computed_input() / left,
+        }
+    }
+
+    fn first_token(&self) -> Seconds {
+        self.mean.total() * 0.5 + queued(self.service, self.utilisation)
+    }
+
+    /// A time that says that prompts arrive faster than they are computed: that of a queue at 99%.
+    fn answered_late(&self) -> Seconds {
+        queued(self.service, 0.99)
+    }
+}
+
+/// So much of one iteration and so much of another.
+fn mixture(a: &Iteration, of_a: f64, b: &Iteration, of_b: f64) -> Iteration {
+    let (first, second) = (a.total() * of_a, b.total() * of_b);
+    let sum = |a: Seconds, b: Seconds| a * of_a + b * of_b;
+    Iteration {
+        parts: a.parts * of_a + b.parts * of_b,
+        draw: PowerDraw {
+            compute: sum(a.draw.compute, b.draw.compute),
+            memory: sum(a.draw.memory, b.draw.memory),
+            communication: sum(a.draw.communication, b.draw.communication),
+        },
+        spread: (first * a.spread + second * b.spread) / (first + second),
+    }
+}
+
+/// The next tokens of some sequences of an attention group, half of their answers written.
+pub(crate) fn decode_batch(case: &Case, sequences: u64) -> Batch {
+    Batch {
+        checked: case.workload.checked(),
+        ..Batch::decodes(sequences as f64, mean_context(case))
+    }
+}
+
+/// Whole prompts on every attention group.
+pub(crate) fn prompt_batch(case: &Case, prompts: f64) -> Batch {
+    let computed = case.workload.computed_input();
+    Batch::prompts(prompts, computed, case.workload.input as f64 - computed)
+}
+
 /// Two pools. Prompts queue for the prefill pool (M/D/1), which emits the first token; their cache
 /// crosses the network, under the next prompts' compute; the decode pool only decodes. The rate is
-/// the smallest of what prefill, sending, receiving and decoding sustain.
+/// the smallest of what prefill, sending, receiving and decoding sustain. Where the cache leaves layer
+/// by layer, only what is longer than the computation of the other layers delays the first answer.
 fn disaggregated(
     case: &Case,
     plan: &Plan,
@@ -132,30 +224,29 @@ fn disaggregated(
     table: MemoryTable,
 ) -> Result<Prediction, Infeasible> {
     let workload = case.workload;
-    let held = prompt_memory(case, &pool.layout, plan.format, pool.batch);
+    let held = prompt_memory(case, &pool.layout, plan.precision, pool.batch);
     if held.total > held.usable {
         return Err(Infeasible::Memory(held));
     }
-    let prompt = prefill(case, &pool.layout, plan.format, pool.batch);
-    let iteration = decode(
-        case,
-        &plan.decode.layout,
-        plan.format,
-        plan.decode.batch,
-        mean_context(case),
-    );
-    let transfer = handover(case, &pool.layout, pool.batch);
-    let Some(highest) = utilisation_within(prompt.total(), workload.ttft - transfer) else {
+    let prompt = plan
+        .instance(case, &pool.layout)
+        .iteration(&prompt_batch(case, pool.batch as f64));
+    let iteration = plan
+        .instance(case, &plan.decode.layout)
+        .iteration(&decode_batch(case, plan.decode.batch));
+    let transfer = handover(case, &pool.layout, plan.precision, pool.batch);
+    let late = late(case, transfer, prompt.total());
+    let Some(highest) = utilisation_within(prompt.total(), workload.ttft - late) else {
         return Err(Infeasible::Ttft(
-            queued(prompt.total(), LEAST_UTILISATION) + transfer,
+            queued(prompt.total(), LEAST_UTILISATION) + late,
         ));
     };
     let prompts = prompt_rate(pool, prompt.total(), transfer);
-    let answers = answer_rate(case, &plan.decode, iteration.total());
+    let answers = answer_rate(case, &plan.decode, plan.precision, iteration.total());
     let requests = answers.min(prompts * highest);
     let utilisation = requests / prompts;
-    let ttft = queued(prompt.total(), utilisation) + transfer;
-    let tpot = iteration.total();
+    let ttft = queued(prompt.total(), utilisation) + late;
+    let tpot = iteration.total() / workload.yielded();
     within(case, ttft, tpot)?;
     let shares = (
         plan.decode.chips() as f64 * (requests / answers),
@@ -174,23 +265,44 @@ fn disaggregated(
             ttft,
             tpot,
             tokens: requests * workload.output as f64,
-            parts: iteration.parts,
+            parts: iteration.parts * (1.0 / workload.yielded()),
             spread: binding,
             draw: pooled_draw(plan, &iteration, &prompt, shares),
         },
     ))
 }
 
+/// What a transfer of cache adds to the time of the first answer after its prompt's computation.
+pub(crate) fn late(case: &Case, transfer: Seconds, prompt: Seconds) -> Seconds {
+    if case.software.layerwise_transfer {
+        let last = transfer / case.architecture.layers.len().max(1) as f64;
+        last.max(transfer - prompt)
+    } else {
+        transfer
+    }
+}
+
 /// Prompts of a second that a pool prefills and hands over at full load.
 pub(crate) fn prompt_rate(pool: &Pool, prompt: Seconds, transfer: Seconds) -> f64 {
-    (pool.instances * pool.layout.dp * pool.batch) as f64 / prompt.max(transfer).get()
+    let Pool {
+        instances,
+        layout,
+        batch,
+    } = pool;
+    (instances * layout.dp * layout.pp * batch) as f64 / prompt.max(transfer).get()
 }
 
 /// Requests of a second that a pool receives and answers at full load.
-pub(crate) fn answer_rate(case: &Case, pool: &Pool, iteration: Seconds) -> f64 {
+pub(crate) fn answer_rate(
+    case: &Case,
+    pool: &Pool,
+    precision: Precision,
+    iteration: Seconds,
+) -> f64 {
     let groups = (pool.instances * pool.layout.dp) as f64;
-    let answered = groups * pool.batch as f64 / (iteration.get() * later_tokens(case));
-    let received = groups / handover(case, &pool.layout, 1).get();
+    let yielded = (pool.batch * pool.layout.pp) as f64 * case.workload.yielded();
+    let answered = groups * yielded / (iteration.get() * later_tokens(case));
+    let received = groups / handover(case, &pool.layout, precision, 1).get();
     answered.min(received)
 }
 
@@ -206,11 +318,17 @@ pub(crate) fn mean_context(case: &Case) -> f64 {
 
 /// Time to move the cache of some prompts of an attention group over the scale-out network, each
 /// chip of the group its share.
-pub(crate) fn handover(case: &Case, layout: &Layout, prompts: u64) -> Seconds {
-    let workload = case.workload;
+pub(crate) fn handover(
+    case: &Case,
+    layout: &Layout,
+    precision: Precision,
+    prompts: u64,
+) -> Seconds {
+    let input = case.workload.input as f64;
     let share = case
         .architecture
-        .kv_bytes(workload.cache_format, layout.tp, workload.input as f64);
+        .kv_bytes(precision.cache, layout.tp, input)
+        / layout.pp as f64;
     case.fabric.across(share * prompts as f64)
 }
 
@@ -251,19 +369,13 @@ fn finish(case: &Case, plan: &Plan, memory: MemoryTable, steady: &Steady) -> Pre
     }
 }
 
-fn joined_spread(iteration: &Iteration, prompt: &Iteration, prompts: f64) -> f64 {
-    let (decode, prefill) = (iteration.total(), prompt.total() * prompts);
-    (decode * iteration.spread + prefill * prompt.spread) / (decode + prefill)
-}
-
-/// Kinds of work of one second of a chip that does both.
-fn joined_draw(iteration: &Iteration, prompt: &Iteration, prompts: f64) -> PowerDraw {
-    let total = (iteration.total() + prompt.total() * prompts).get();
-    let share = |decode: Seconds, prefill: Seconds| (decode + prefill * prompts) / total;
+/// Kinds of work of one second of a chip that runs such iterations.
+fn of_a_second(iteration: &Iteration) -> PowerDraw {
+    let total = iteration.total().get();
     PowerDraw {
-        compute: share(iteration.draw.compute, prompt.draw.compute),
-        memory: share(iteration.draw.memory, prompt.draw.memory),
-        communication: share(iteration.draw.communication, prompt.draw.communication),
+        compute: iteration.draw.compute / total,
+        memory: iteration.draw.memory / total,
+        communication: iteration.draw.communication / total,
     }
 }
 

@@ -5,6 +5,8 @@ use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_units::{NumberFormat, Seconds};
 
+use crate::Software;
+
 /// Requests of one length under latency targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
@@ -22,6 +24,41 @@ pub struct Workload {
     pub cache_format: NumberFormat,
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     pub imbalance: f64,
+    /// Share of a prompt that is in the cache already, from earlier requests with the same prefix.
+    pub prefix_hit: f64,
+    /// Drafting of tokens that the model then checks together.
+    pub speculation: Option<Speculation>,
+}
+
+/// Speculative decoding, or multi-token prediction: each iteration checks some drafted tokens and
+/// keeps those up to the first wrong one, and one more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Speculation {
+    /// Tokens drafted in one iteration, each by a multi-token-prediction module of the model or, where
+    /// it has none, by one more layer with a head (EAGLE).
+    pub drafted: u64,
+    /// Of them kept in the mean.
+    pub accepted: f64,
+}
+
+impl Workload {
+    /// Tokens of a prompt that are computed.
+    #[must_use]
+    pub fn computed_input(&self) -> f64 {
+        self.input as f64 * (1.0 - self.prefix_hit)
+    }
+
+    /// Tokens that an iteration computes for each sequence that decodes.
+    #[must_use]
+    pub fn checked(&self) -> f64 {
+        1.0 + self.speculation.map_or(0.0, |it| it.drafted as f64)
+    }
+
+    /// Tokens that an iteration yields for each sequence.
+    #[must_use]
+    pub fn yielded(&self) -> f64 {
+        1.0 + self.speculation.map_or(0.0, |it| it.accepted)
+    }
 }
 
 /// A workload on a number of chips of a system.
@@ -35,6 +72,8 @@ pub struct Case<'a> {
     pub chip: &'a ChipSpec,
     /// The network.
     pub fabric: &'a Fabric,
+    /// The engine.
+    pub software: &'a Software,
     /// Chips that may be used.
     pub chips: u64,
 }

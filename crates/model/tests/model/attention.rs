@@ -20,6 +20,7 @@ fn latent_decoding_is_absorbed() {
     let phase = Phase::Decode {
         batch: 8.0,
         context: 4096.0,
+        tokens: 1.0,
     };
     let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
     let absorbed: Vec<_> = operators
@@ -70,6 +71,7 @@ fn latent_down_projections_are_on_every_chip() {
     let phase = Phase::Decode {
         batch: 8.0,
         context: 4096.0,
+        tokens: 1.0,
     };
     let operators = layer_operators(&v3, 0, phase, &Shard::serving(4, 1));
     let down: Vec<_> = operators
@@ -107,6 +109,7 @@ fn latent_products_have_their_own_widths() {
     let decode = shapes(Phase::Decode {
         batch: 2.0,
         context: 9.0,
+        tokens: 1.0,
     });
     let expected = [
         (2.0, 300.0, 1000.0),
@@ -164,6 +167,7 @@ fn context_is_what_windows_show_and_chips_share() {
     let decode = Phase::Decode {
         batch: 1.0,
         context: 5000.0,
+        tokens: 1.0,
     };
     assert_eq!(read(0, decode, 1), (128.0, 1.0));
     assert_eq!(read(1, decode, 4), (1250.0, 1.0));
@@ -198,6 +202,7 @@ fn unfused_attention_moves_the_score_matrix() {
     let decode = Phase::Decode {
         batch: 1.0,
         context: 2048.0,
+        tokens: 1.0,
     };
     assert!(unfused_attention_operators(&llama, 0, decode, &shard).is_empty());
 }

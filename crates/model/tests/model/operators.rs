@@ -89,7 +89,7 @@ proptest! {
         let (few, many) = (f64::from(tokens), f64::from(tokens + more));
         let past = f64::from(past);
         let prefill = |new_tokens| Phase::Prefill { batch: 1.0, new_tokens, past };
-        let decode = |batch| Phase::Decode { batch, context: past + 1.0 };
+        let decode = |batch| Phase::Decode { batch, context: past + 1.0, tokens: 1.0 };
         let formats = Formats::uniform(NumberFormat::Bf16);
         for kind in 0..model.kinds.len() {
             for (less, greater) in [(prefill(few), prefill(many)), (decode(few), decode(many))] {
@@ -139,6 +139,7 @@ fn a_mixed_batch_computes_what_its_parts_compute_and_reads_weights_once() {
         past,
         decodes,
         context,
+        tokens: 1.0,
     };
     let prefill = Phase::Prefill {
         batch: prompts,
@@ -148,6 +149,7 @@ fn a_mixed_batch_computes_what_its_parts_compute_and_reads_weights_once() {
     let decode = Phase::Decode {
         batch: decodes,
         context,
+        tokens: 1.0,
     };
     for model in models() {
         for kind in 0..model.kinds.len() {
@@ -201,6 +203,7 @@ fn decoding_reads_the_cache_once() {
             let phase = Phase::Decode {
                 batch: 3.0,
                 context: 5000.0,
+                tokens: 1.0,
             };
             for kind in 0..model.kinds.len() {
                 let operators = layer_operators(&model, kind, phase, &Shard::serving(tp, 1));
@@ -257,6 +260,7 @@ fn experts_are_grouped_balanced_and_touched() {
         Phase::Decode {
             batch: 1.0,
             context: 100.0,
+            tokens: 1.0,
         },
         &Shard::SINGLE,
     );
@@ -266,6 +270,7 @@ fn experts_are_grouped_balanced_and_touched() {
         Phase::Decode {
             batch: 1.0,
             context: 100.0,
+            tokens: 1.0,
         },
         &Shard::serving(1, 4),
     );
@@ -315,7 +320,8 @@ fn serving_computes_one_row_of_logits_a_sequence() {
     assert_eq!(
         rows(Phase::Decode {
             batch: 7.0,
-            context: 50.0
+            context: 50.0,
+            tokens: 1.0
         }),
         (7.0, 16_032.0)
     );

@@ -1,0 +1,98 @@
+//! What an engine adds to its kernels, and how it batches.
+
+use chokepoint_chip::KernelClass;
+use chokepoint_units::Seconds;
+
+/// An engine: host work, rates of its kernels, batching, memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Software {
+    /// Host time of an iteration: scheduling, preparing inputs, sampling, answering.
+    pub host: Seconds,
+    /// More of it for each sequence of the batch.
+    pub host_per_sequence: Seconds,
+    /// Whether the host prepares the next iteration while the chip runs this one, so that only what
+    /// is longer than the chip's time shows.
+    pub host_overlapped: bool,
+    /// Host time to start one kernel where no captured graph starts them all.
+    pub kernel_start: Seconds,
+    /// Most sequences of a batch whose decode is a captured graph; batches with prompts have none.
+    pub graph_sequences: f64,
+    /// Rates of its kernels over those of the chip's curves.
+    pub rates: Rates,
+    /// Share of memory for weights, activations and cache; the rest is left to the runtime.
+    pub memory_share: f64,
+    /// Tokens of one iteration at most: longer prompts are cut into chunks.
+    pub most_tokens: f64,
+    /// Sequences of a data-parallel group at most.
+    pub most_sequences: u64,
+    /// Whether prompts run beside decodes in one iteration; else an iteration of prompts stops all
+    /// decodes.
+    pub mixes: bool,
+    /// Whether decode batches may be cut in two, one computing while the other's experts exchange
+    /// tokens (two-batch overlap).
+    pub two_batches: bool,
+    /// Whether a prompt's cache leaves for the decoding chips layer by layer, while later layers are
+    /// computed.
+    pub layerwise_transfer: bool,
+}
+
+impl Software {
+    /// Kernels alone, as the chip's curves have them: no host, graphs for all, 90% of memory (vLLM
+    /// `gpu_memory_utilization` and TensorRT-LLM `free_gpu_memory_fraction` default to 0.9), chunks
+    /// of 8,192 tokens (vLLM and SGLang on parts of 80 GB and more) beside decodes.
+    pub const KERNELS: Self = Self {
+        host: Seconds::ZERO,
+        host_per_sequence: Seconds::ZERO,
+        host_overlapped: true,
+        kernel_start: Seconds::ZERO,
+        graph_sequences: f64::INFINITY,
+        rates: Rates::ONE,
+        memory_share: 0.90,
+        most_tokens: 8192.0,
+        most_sequences: 4096,
+        mixes: true,
+        two_batches: false,
+        layerwise_transfer: true,
+    };
+}
+
+/// Rates of an engine's kernels over those of the chip's curves, by class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rates {
+    /// Plain matrix multiplications.
+    pub gemm: f64,
+    /// Grouped matrix multiplications.
+    pub grouped: f64,
+    /// Attention of prompts.
+    pub prefill: f64,
+    /// Attention over the cache.
+    pub decode: f64,
+    /// Elementwise work.
+    pub elementwise: f64,
+    /// Collectives and exchange of tokens.
+    pub communication: f64,
+}
+
+impl Rates {
+    /// As the curves.
+    pub const ONE: Self = Self {
+        gemm: 1.0,
+        grouped: 1.0,
+        prefill: 1.0,
+        decode: 1.0,
+        elementwise: 1.0,
+        communication: 1.0,
+    };
+
+    /// Of a class of kernels.
+    #[must_use]
+    pub const fn of(&self, class: KernelClass) -> f64 {
+        match class {
+            KernelClass::Gemm => self.gemm,
+            KernelClass::GroupedGemm => self.grouped,
+            KernelClass::Prefill => self.prefill,
+            KernelClass::Decode => self.decode,
+            KernelClass::Stream => self.elementwise,
+        }
+    }
+}
