@@ -464,17 +464,21 @@ fn serves_best(
     let experts = architecture.experts().unwrap_or(1);
     let mut layouts = Vec::new();
     for tp in [1, 2, 4, 8] {
+        layouts.push(Layout::tensor(tp));
         for dp in [1, 2, 4, 8] {
-            let ep = if experts == 1 { 1 } else { tp * dp };
-            if tp * dp <= chips && (experts > 1 || dp == 1) && experts.is_multiple_of(ep) {
-                layouts.push(if experts == 1 {
-                    Layout::tensor(tp)
-                } else {
-                    Layout::expert(tp, dp)
-                });
+            let ep = tp * dp;
+            if ep > 1 && experts.is_multiple_of(ep) {
+                layouts.push(Layout::expert(tp, dp));
             }
         }
     }
+    let staged = [1, 2, 4, 8].map(|pp| layouts.iter().map(move |layout| Layout { pp, ..*layout }));
+    let layers = architecture.layers.len() as u64;
+    let layouts: Vec<Layout> = staged
+        .into_iter()
+        .flatten()
+        .filter(|layout| layout.chips() <= chips && layout.pp <= layers)
+        .collect();
     let mut best = 0.0_f64;
     for layout in &layouts {
         for instances in 1..=chips / layout.chips() {

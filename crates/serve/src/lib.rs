@@ -8,7 +8,9 @@
 //! copies between domains in decode.
 
 mod batch;
+mod front;
 mod iteration;
+mod layouts;
 mod memory;
 mod plan;
 mod pools;
@@ -18,6 +20,7 @@ mod steady;
 mod workload;
 
 pub use batch::Batch;
+pub use front::front;
 pub use iteration::{Instance, Iteration, Part, Parts};
 pub use memory::MemoryTable;
 pub use plan::{Layout, Plan, Pool};

@@ -5,9 +5,10 @@
 //! visited in falling order of the bound until none can beat what is known.
 
 use chokepoint_chip::Precision;
+use chokepoint_units::Seconds;
 
+use crate::layouts::powers_of_two;
 use crate::memory::{largest_batch, prompt_memory};
-use crate::search::powers_of_two;
 use crate::steady::{
     answer_rate, decode_batch, handover, late, prompt_batch, prompt_rate, utilisation_within,
 };
@@ -46,34 +47,41 @@ pub(crate) struct Pair {
 
 /// Every decode layout that can serve.
 pub(crate) fn decoders(case: &Case, layouts: &[Layout], precision: Precision) -> Vec<Decoder> {
-    let time = |layout: &Layout, batch| {
-        let instance = Instance {
-            case,
-            layout: *layout,
-            precision,
-        };
-        instance.iteration(&decode_batch(case, batch)).total()
-    };
     let limit = case.workload.tpot * case.workload.yielded();
     let mut found = Vec::new();
     for layout in layouts {
         let fits = largest_batch(case, layout, precision).min(case.software.most_sequences);
-        let batch = largest(fits, |batch| time(layout, batch) <= limit);
+        let time = |batch| decode_time(case, layout, precision, batch);
+        let batch = largest(fits, |batch| time(batch) <= limit);
         if batch > 0 {
-            let one = Pool {
-                instances: 1,
-                layout: *layout,
-                batch,
-            };
-            let answers = answer_rate(case, &one, precision, time(layout, batch));
-            found.push(Decoder {
-                layout: *layout,
-                batch,
-                answers,
-            });
+            found.push(decoder(case, layout, precision, batch));
         }
     }
     found
+}
+
+/// A decode layout with a batch.
+pub(crate) fn decoder(case: &Case, layout: &Layout, precision: Precision, batch: u64) -> Decoder {
+    let one = Pool {
+        instances: 1,
+        layout: *layout,
+        batch,
+    };
+    let time = decode_time(case, layout, precision, batch);
+    Decoder {
+        layout: *layout,
+        batch,
+        answers: answer_rate(case, &one, precision, time),
+    }
+}
+
+fn decode_time(case: &Case, layout: &Layout, precision: Precision, batch: u64) -> Seconds {
+    let instance = Instance {
+        case,
+        layout: *layout,
+        precision,
+    };
+    instance.iteration(&decode_batch(case, batch)).total()
 }
 
 /// Every prefill layout and prompt batch that fits and whose prompt alone is early enough.
@@ -118,11 +126,18 @@ pub(crate) fn prefillers(case: &Case, layouts: &[Layout], precision: Precision) 
     found
 }
 
+impl Prefiller {
+    /// Chips for one prompt of a second.
+    pub(crate) fn chips_for_a_prompt(&self) -> f64 {
+        self.layout.chips() as f64 / self.rate
+    }
+}
+
 /// All pairs, highest bound first; pairs of equal bound in the order of their layouts.
 pub(crate) fn pairs(case: &Case, decoders: &[Decoder], prefillers: &[Prefiller]) -> Vec<Pair> {
     let pair = |decoder: &Decoder, prefiller: &Prefiller| {
-        let chips = decoder.layout.chips() as f64 / decoder.answers
-            + prefiller.layout.chips() as f64 / prefiller.rate;
+        let chips =
+            decoder.layout.chips() as f64 / decoder.answers + prefiller.chips_for_a_prompt();
         Pair {
             decoder: *decoder,
             prefiller: *prefiller,

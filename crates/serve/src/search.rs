@@ -1,8 +1,8 @@
-//! The plan with the highest throughput under the latency targets. Tensor and attention data
-//! parallelism go in powers of two.
+//! The plan with the highest throughput under the latency targets.
 
 use chokepoint_chip::Precision;
 
+use crate::layouts::{layouts, powers_of_two};
 use crate::memory::{largest_batch, memory};
 use crate::pools::{decoders, largest, pairs, prefillers};
 use crate::steady::{Infeasible, Prediction, answer_rate, decode_batch, evaluate};
@@ -10,10 +10,6 @@ use crate::{Case, Instance, Layout, Plan, Pool};
 
 /// How many plans of different layout a search keeps.
 const KEPT: usize = 5;
-/// Largest tensor parallelism of an instance.
-const MOST_TENSOR: u64 = 64;
-/// Largest expert parallelism of an instance (published deployments reach 320).
-const MOST_EXPERT: u64 = 512;
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,39 +56,6 @@ pub fn adapted_rate(case: &Case, plan: &Plan) -> Option<f64> {
     best.map(|requests| requests * case.workload.output as f64)
 }
 
-/// Every way to spread one instance.
-fn layouts(case: &Case) -> Vec<Layout> {
-    let heads = case
-        .architecture
-        .kinds
-        .iter()
-        .map(|kind| kind.attention.heads());
-    let widest = heads.min().unwrap_or(1).min(MOST_TENSOR).min(case.chips);
-    let mut found = Vec::new();
-    for tp in powers_of_two(widest).filter(|tp| divides_heads(case, *tp)) {
-        match case.architecture.experts() {
-            None => found.push(Layout::tensor(tp)),
-            Some(experts) => found.extend(
-                powers_of_two(MOST_EXPERT.min(case.chips) / tp)
-                    .map(|dp| Layout::expert(tp, dp))
-                    .filter(|layout| layout.ep <= experts && experts.is_multiple_of(layout.ep)),
-            ),
-        }
-    }
-    found
-}
-
-fn divides_heads(case: &Case, tp: u64) -> bool {
-    case.architecture
-        .kinds
-        .iter()
-        .all(|kind| kind.attention.heads().is_multiple_of(tp))
-}
-
-pub(crate) fn powers_of_two(limit: u64) -> impl Iterator<Item = u64> {
-    std::iter::successors(Some(1_u64), |n| Some(n * 2)).take_while(move |n| *n <= limit)
-}
-
 struct Finder<'a> {
     case: &'a Case<'a>,
     precision: Precision,
@@ -103,10 +66,7 @@ impl<'a> Finder<'a> {
     fn new(case: &'a Case<'a>) -> Self {
         Self {
             case,
-            precision: Precision::uniform(
-                case.chip.best_format(&case.workload.formats),
-                case.workload.cache_format,
-            ),
+            precision: case.precision(),
             result: SearchResult {
                 plans: Vec::new(),
                 evaluated: 0,

@@ -1,6 +1,6 @@
 //! What is served, and on what.
 
-use chokepoint_chip::ChipSpec;
+use chokepoint_chip::{ChipSpec, Precision};
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_units::{NumberFormat, Seconds};
@@ -76,4 +76,13 @@ pub struct Case<'a> {
     pub software: &'a Software,
     /// Chips that may be used.
     pub chips: u64,
+}
+
+impl Case<'_> {
+    /// Number formats of a plan: the first wanted one in which the chip is faster than in 16 bits.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        let linear = self.chip.best_format(&self.workload.formats);
+        Precision::uniform(linear, self.workload.cache_format)
+    }
 }
