@@ -91,6 +91,10 @@ pub struct CalibrationUse {
     /// a measurement of this chip exists.
     #[serde(default)]
     pub scale: Option<Figure<f64>>,
+    /// Share of a kernel's benchmark rate that this chip sustains, in place of that of the curves: for
+    /// a chip whose power limit is not where the curves' chip has it.
+    #[serde(default)]
+    pub sustained: Option<Figure<f64>>,
 }
 
 /// Memory on the package.
@@ -233,6 +237,12 @@ impl Chip {
                 .map(|f| f.row("host.bandwidth")),
         );
         rows.extend(self.tdp.iter().map(|f| f.row("tdp")));
+        rows.extend(
+            self.calibration
+                .sustained
+                .iter()
+                .map(|f| f.row("calibration.sustained")),
+        );
         rows.extend(self.die.area.iter().map(|f| f.row("die.area")));
         rows.extend(
             self.die

@@ -138,7 +138,8 @@ impl ChipSpec {
             sustained: curves
                 .sustained
                 .iter()
-                .map(|(format, figure)| {
+                .map(|(format, of_curves)| {
+                    let figure = chip.calibration.sustained.as_ref().unwrap_or(of_curves);
                     let sustained = Sustained {
                         share: figure.value,
                         spread: figure.ratio_spread(),
@@ -183,6 +184,26 @@ impl ChipSpec {
         chip.capacity = self.capacity * scale.capacity;
         chip.launch_scale = self.launch_scale * scale.launch;
         chip
+    }
+
+    /// The same chip as it runs for long: arithmetic at the share of a kernel's benchmark rate that
+    /// it sustains, since clocks fall under the power limit; memory-bound work is not slowed.
+    ///
+    /// Limits: the share is fitted on training steps (`sustained` of the calibration), kernels of
+    /// tables run alone and short; a chip whose curves are borrowed takes the share with them.
+    #[must_use]
+    pub fn under_load(&self) -> Self {
+        let mut chip = self.clone();
+        for (format, peak) in &mut chip.peaks {
+            *peak = *peak * self.sustained(*format).share;
+        }
+        chip
+    }
+
+    /// Processors that take tiles of work, where the catalogue knows them.
+    #[must_use]
+    pub const fn processors(&self) -> Option<f64> {
+        self.processors
     }
 
     /// Dense peak in a format, where the chip has it.

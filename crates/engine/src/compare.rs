@@ -139,7 +139,7 @@ fn outcome(
                 architecture,
                 workload: &workload,
                 software: &chokepoint_serve::Software::KERNELS,
-                chip: spec,
+                chip: &spec.under_load(),
                 fabric,
                 chips,
             };

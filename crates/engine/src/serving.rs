@@ -97,7 +97,7 @@ pub(crate) fn chips_for_rate(
             architecture,
             workload,
             software: &Software::KERNELS,
-            chip: spec,
+            chip: &spec.under_load(),
             fabric: &parts.fabric,
             chips,
         };

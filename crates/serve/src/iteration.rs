@@ -110,14 +110,17 @@ impl Instance<'_> {
     /// an instance finishes one batch in a `pp`-th of this time.
     ///
     /// Two-batch overlap, where the engine has it and it is faster: the batch runs as two halves, each
-    /// half's exchange of experts under the other's computation, max(computation, exchange) (`DeepEP`;
-    /// `SGLang` large-scale expert parallelism). What starts and ends the pipe of halves is not
-    /// counted: one of some sixty layers.
+    /// half's exchange of experts under the other's computation (`DeepEP`; `SGLang` large-scale expert
+    /// parallelism): max(C + s E, E) for computation C and exchange E, which takes the share s of the
+    /// processors in kernels for throughput and none in those for few tokens. What starts and ends the
+    /// pipe of halves is not counted: one of some sixty layers.
     #[must_use]
     pub fn iteration(&self, batch: &Batch) -> Iteration {
         let chip = self.chip(batch);
         let chip = if self.case.software.two_batches && self.layout.dp > 1 {
-            let halves = self.chip(&batch.half()).of_two_batches();
+            let halves = self
+                .chip(&batch.half())
+                .of_two_batches(self.processors_taken(batch));
             if halves.total() < chip.total() {
                 halves
             } else {
@@ -127,6 +130,16 @@ impl Instance<'_> {
             chip
         };
         self.with_host(chip, batch)
+    }
+
+    /// Share of the chip's processors that exchange tokens.
+    fn processors_taken(&self, batch: &Batch) -> f64 {
+        match self.case.chip.processors() {
+            Some(all) if !batch.only_decodes() => {
+                (self.case.software.exchange_processors / all).min(1.0)
+            }
+            _ => 0.0,
+        }
     }
 
     fn shard(&self) -> Shard {
@@ -199,11 +212,13 @@ impl Work {
         self.iteration.total()
     }
 
-    /// Twice this half, with the exchange of experts under computation.
-    fn of_two_batches(self) -> Self {
+    /// Twice this half, with the exchange of experts, which takes a share of the processors, under
+    /// computation.
+    fn of_two_batches(self, taken: f64) -> Self {
         let mut parts = self.iteration.parts * 2.0;
         let exchange = parts.get(Part::ExpertParallel);
-        let hidden = exchange.min(parts.total() - exchange);
+        let computation = parts.total() - exchange;
+        let hidden = (exchange * (1.0 - taken)).min(computation);
         parts.put(Part::ExpertParallel, Seconds::ZERO - hidden);
         let draw = self.iteration.draw;
         Self {

@@ -31,6 +31,8 @@ pub struct Software {
     /// Whether decode batches may be cut in two, one computing while the other's experts exchange
     /// tokens (two-batch overlap).
     pub two_batches: bool,
+    /// Processors that kernels for throughput take to exchange tokens while others compute.
+    pub exchange_processors: f64,
     /// Whether a prompt's cache leaves for the decoding chips layer by layer, while later layers are
     /// computed.
     pub layerwise_transfer: bool,
@@ -39,7 +41,8 @@ pub struct Software {
 impl Software {
     /// Kernels alone, as the chip's curves have them: no host, graphs for all, 90% of memory (vLLM
     /// `gpu_memory_utilization` and TensorRT-LLM `free_gpu_memory_fraction` default to 0.9), chunks
-    /// of 8,192 tokens (vLLM and SGLang on parts of 80 GB and more) beside decodes.
+    /// of 8,192 tokens (vLLM and SGLang on parts of 80 GB and more) beside decodes, 20 processors to
+    /// exchange tokens (`DeepEP`, DeepSeek-V3 section 3.2.2).
     pub const KERNELS: Self = Self {
         host: Seconds::ZERO,
         host_per_sequence: Seconds::ZERO,
@@ -52,6 +55,7 @@ impl Software {
         most_sequences: 4096,
         mixes: true,
         two_batches: false,
+        exchange_processors: 20.0,
         layerwise_transfer: true,
     };
 }
