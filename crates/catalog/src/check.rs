@@ -9,8 +9,8 @@ use chokepoint_units::{NumberFormat, Quantity};
 
 use crate::check_wiring::{unknown_link, wiring};
 use crate::{
-    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Framework, Rate,
-    ServingEngine, System,
+    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Rate, ServingEngine,
+    System,
 };
 
 /// Everything wrong with a catalogue.

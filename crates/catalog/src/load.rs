@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Calibration, Chip, DomainLink, Experience, Framework, Network, PriceBook, ServingEngine, Source,
-    System,
+    Calibration, Chip, DomainLink, Experience, Framework, Network, PriceBook, ServingEngine,
+    Source, System,
 };
 
 /// One file of the catalogue as read, with its text for messages.
