@@ -9,7 +9,8 @@ use chokepoint_units::{NumberFormat, Quantity};
 
 use crate::check_wiring::{unknown_link, wiring};
 use crate::{
-    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Framework, System,
+    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Rate, ServingEngine,
+    System,
 };
 
 /// Everything wrong with a catalogue.
@@ -49,7 +50,12 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     }
     for entry in catalog.frameworks.values() {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
-        framework(catalog, &entry.file, &entry.value, &mut found);
+        rates(catalog, &entry.file, &entry.value.rates.each(), &mut found);
+    }
+    for entry in catalog.engines.values() {
+        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
+        rates(catalog, &entry.file, &entry.value.rates.each(), &mut found);
+        engine(&entry.file, &entry.value, &mut found);
     }
     for entry in catalog.calibrations.values() {
         known_source(
@@ -95,9 +101,9 @@ fn curves(catalog: &Catalog, file: &str, curves: &[CollectiveCurve], found: &mut
     }
 }
 
-/// Rates of a framework within what software can change, on chips that have curves.
-fn framework(catalog: &Catalog, file: &str, framework: &Framework, found: &mut Vec<Diagnostic>) {
-    for (field, rate) in framework.rates.each() {
+/// Rates of software within what it can change, on chips that have curves.
+fn rates(catalog: &Catalog, file: &str, rates: &[(&str, &Rate)], found: &mut Vec<Diagnostic>) {
+    for (field, rate) in rates {
         for curves in rate.on.keys() {
             reference(catalog.calibration(curves).err(), file, found);
         }
@@ -110,6 +116,21 @@ fn framework(catalog: &Catalog, file: &str, framework: &Framework, found: &mut V
                 found.push(Diagnostic::new(Code::Value, message));
             }
         }
+    }
+}
+
+/// Parameters of a serving engine within what engines have.
+fn engine(file: &str, engine: &ServingEngine, found: &mut Vec<Diagnostic>) {
+    for (field, figure) in engine.counts() {
+        let range = match field {
+            "memory_share" => 0.3..=1.0,
+            "graph_batch" => 0.0..=65_536.0,
+            _ => 1.0..=1e6,
+        };
+        plain_band(file, field, figure, range, found);
+    }
+    for (field, figure) in engine.host_times() {
+        band(file, field, Some(figure), 0.0..=1.0, found);
     }
 }
 

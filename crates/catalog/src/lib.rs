@@ -18,6 +18,7 @@ mod load;
 mod network;
 mod price;
 mod reliability;
+mod serving_engine;
 mod source;
 mod system;
 mod wiring;
@@ -35,6 +36,7 @@ pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};
 pub use reliability::{Checkpoint, Experience, Job};
+pub use serving_engine::{Batching, EngineRates, MemoryShare, ServingEngine};
 pub use source::Source;
 pub use system::{Domain, Node, ScaleOut, System, SystemPower, Topology};
 pub use wiring::{

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    Calibration, Chip, DomainLink, Experience, Framework, Network, PriceBook, Source, System,
+    Calibration, Chip, DomainLink, Experience, Framework, Network, PriceBook, ServingEngine,
+    Source, System,
 };
 
 /// One file of the catalogue as read, with its text for messages.
@@ -39,6 +40,8 @@ pub struct Catalog {
     pub reliability: BTreeMap<String, Entry<Experience>>,
     /// Training frameworks.
     pub frameworks: BTreeMap<String, Entry<Framework>>,
+    /// Serving engines.
+    pub engines: BTreeMap<String, Entry<ServingEngine>>,
     /// Sources.
     pub sources: BTreeMap<String, Source>,
 }
@@ -51,7 +54,8 @@ struct SourcesFile {
 
 impl Catalog {
     /// Reads all files whose folder names a kind of part (`chips/`, `links/`, `systems/`,
-    /// `networks/`, `prices/`, `calibration/`, `reliability/`, `frameworks/`, `sources.toml`);
+    /// `networks/`, `prices/`, `calibration/`, `reliability/`, `frameworks/`, `engines/`,
+    /// `sources.toml`);
     /// other files are left alone.
     ///
     /// # Errors
@@ -102,6 +106,9 @@ impl Catalog {
             ),
             "frameworks" => insert(&mut self.frameworks, file, text, |framework: &Framework| {
                 &framework.id
+            }),
+            "engines" => insert(&mut self.engines, file, text, |engine: &ServingEngine| {
+                &engine.id
             }),
             _ => Ok(()),
         }
@@ -174,14 +181,36 @@ impl Catalog {
     /// The framework that a name and a release are, the most specific of them.
     #[must_use]
     pub fn framework_named(&self, name: &str, release: &str) -> Option<&Framework> {
-        let found = self.frameworks.values().filter_map(|entry| {
-            let framework = &entry.value;
-            Some((framework.matches(name, release)?, framework))
-        });
-        found
-            .max_by_key(|(length, _)| *length)
-            .map(|(_, found)| found)
+        most_specific(&self.frameworks, |framework| {
+            framework.matches(name, release)
+        })
     }
+
+    /// A serving engine by id.
+    ///
+    /// # Errors
+    /// When there is none, with the nearest ids.
+    pub fn engine(&self, id: &str) -> Result<&ServingEngine, Diagnostic> {
+        get(&self.engines, "serving engine", id)
+    }
+
+    /// The serving engine that a name and a release are, the most specific of them.
+    #[must_use]
+    pub fn engine_named(&self, name: &str, release: &str) -> Option<&ServingEngine> {
+        most_specific(&self.engines, |engine| engine.matches(name, release))
+    }
+}
+
+/// The entry that names most of what is asked for.
+fn most_specific<T>(
+    entries: &BTreeMap<String, Entry<T>>,
+    matches: impl Fn(&T) -> Option<usize>,
+) -> Option<&T> {
+    let found = entries.values().map(|entry| &entry.value);
+    found
+        .filter_map(|value| Some((matches(value)?, value)))
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, found)| found)
 }
 
 fn get<'a, T>(

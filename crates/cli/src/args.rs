@@ -163,6 +163,10 @@ pub struct Validate {
     /// The table.
     #[command(flatten)]
     pub tables: Tables,
+    /// Another program's predictions of serving runs, to print beside; in the columns of
+    /// `aic_silicon_predictions_sample.csv`.
+    #[arg(long, value_name = "FILE", requires = "serving")]
+    pub peer: Option<PathBuf>,
     /// Only the errors by group, not every row; of the form table.
     #[arg(long)]
     pub summary_only: bool,
@@ -182,6 +186,9 @@ pub struct Tables {
     /// `collective_measurements.csv`.
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
+    /// Published serving runs, in the columns of `validation_inference.csv`.
+    #[arg(long, value_name = "FILE")]
+    pub serving: Option<PathBuf>,
 }
 
 /// Options of `network`.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use chokepoint_engine::Data;
-use chokepoint_engine::catalog::{FigureRow, Framework, check};
+use chokepoint_engine::catalog::{FigureRow, Framework, ServingEngine, check};
 use chokepoint_engine::diag::Diagnostic;
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table};
@@ -41,7 +41,7 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
     }
     let catalog = &data.catalog;
     let text = format!(
-        "{} chips, {} links, {} systems, {} networks, {} models, {} price books, {} calibrations, {} frameworks, {} reliability files, {} rules, {} sources: {} problems\n",
+        "{} chips, {} links, {} systems, {} networks, {} models, {} price books, {} calibrations, {} frameworks, {} engines, {} reliability files, {} rules, {} sources: {} problems\n",
         catalog.chips.len(),
         catalog.links.len(),
         catalog.systems.len(),
@@ -50,6 +50,7 @@ fn checked(data: &Data, shared: &Shared) -> Result<Ending, Diagnostic> {
         catalog.prices.len(),
         catalog.calibrations.len(),
         catalog.frameworks.len(),
+        catalog.engines.len(),
         catalog.reliability.len(),
         data.rules.rules().len(),
         catalog.sources.len(),
@@ -95,6 +96,9 @@ fn list(data: &Data) -> String {
     for (id, entry) in &catalog.frameworks {
         table.add_row(["framework", id, &entry.value.name]);
     }
+    for (id, entry) in &catalog.engines {
+        table.add_row(["engine", id, &entry.value.name]);
+    }
     for (id, entry) in &catalog.reliability {
         table.add_row(["reliability", id, &entry.value.name]);
     }
@@ -117,6 +121,9 @@ fn show(data: &Data, id: &str, sources: bool) -> Result<String, Diagnostic> {
     }
     if let Some(entry) = catalog.frameworks.get(id) {
         return Ok(framework(data, &entry.value, sources));
+    }
+    if let Some(entry) = catalog.engines.get(id) {
+        return Ok(engine(data, &entry.value, sources));
     }
     if data.models.contains_key(id) {
         return model(data, id);
@@ -165,6 +172,7 @@ fn unknown(data: &Data, id: &str) -> Diagnostic {
     let known = parts
         .chain(catalog.prices.keys())
         .chain(catalog.frameworks.keys())
+        .chain(catalog.engines.keys())
         .chain(catalog.reliability.keys())
         .chain(data.models.keys())
         .chain(catalog.sources.keys());
@@ -192,6 +200,25 @@ fn framework(data: &Data, framework: &Framework, sources: bool) -> String {
     ] {
         table.add_row([what, if on { "yes" } else { "no" }]);
     }
+    let _ = writeln!(text, "{table}");
+    text
+}
+
+/// A serving engine: its figures, and how it runs.
+fn engine(data: &Data, engine: &ServingEngine, sources: bool) -> String {
+    let mut text = part(
+        data,
+        &engine.name,
+        engine.note.as_deref(),
+        &engine.figures(),
+        sources,
+    );
+    let mut table = plain_table(&["by default", "value"]);
+    let yes_no = |on: bool| if on { "yes" } else { "no" };
+    table.add_row(["batching", engine.batching.name()]);
+    table.add_row(["memory share of", engine.memory_share_of.name()]);
+    table.add_row(["host work overlaps the chip's", yes_no(engine.overlaps)]);
+    table.add_row(["kernels are fused", yes_no(engine.fused)]);
     let _ = writeln!(text, "{table}");
     text
 }

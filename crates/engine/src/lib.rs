@@ -44,9 +44,10 @@ pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
-    Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation,
-    RowPrediction, SummaryRow, TrainingTable, Validation, ValidationRow, group_summary,
-    validate_network, validate_training,
+    Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, Peer,
+    RowPrediction, ServingPrediction, ServingRow, ServingSummary, ServingTable, ServingValidation,
+    SummaryRow, TrainingTable, Validation, ValidationRow, group_summary, validate_network,
+    validate_serving, validate_training,
 };
 
 pub use chokepoint_catalog as catalog;

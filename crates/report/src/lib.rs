@@ -45,6 +45,6 @@ pub use run::{run_csv, run_json, run_svg, run_table};
 pub use terminal::table;
 pub use topology::{topology_csv, topology_json, topology_svg, topology_table};
 pub use validation::{
-    Shown, network_csv, network_json, network_table, validation_csv, validation_json,
-    validation_table,
+    Shown, network_csv, network_json, network_table, serving_csv, serving_json, serving_table,
+    validation_csv, validation_json, validation_table,
 };

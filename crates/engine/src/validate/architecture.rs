@@ -17,8 +17,12 @@ pub(super) fn architecture(row: &Row, assumed: &mut Assumed) -> Result<Architect
     if class.contains("ssm") || row.lower("attn_type").contains("mamba") {
         return Err("state-space layers are not modelled".to_owned());
     }
-    if row.lower("attn_type").contains("sparse") {
+    let attention = row.lower("attn_type");
+    if attention.contains("sparse") && !attention.contains("mla") {
         return Err("compressed sparse attention is not modelled".to_owned());
+    }
+    if attention.contains("sparse") {
+        assumed.note("sparse attention over the latents taken as attention to all of them");
     }
     let needed = |column: &str| {
         row.count(column)
@@ -31,7 +35,7 @@ pub(super) fn architecture(row: &Row, assumed: &mut Assumed) -> Result<Architect
         heads
     });
     let gated = gated(row, assumed);
-    let attention = attention(row, hidden, heads, assumed)?;
+    let attention = self::attention(row, hidden, heads, assumed)?;
     let dense = dense(row, hidden, gated, assumed);
     let mixture = mixture(row, gated);
     let vocabulary = row.count("vocab").unwrap_or_else(|| {
@@ -128,14 +132,11 @@ fn deal(
     }
 }
 
-/// Dense layers before the first mixture: 3 in DeepSeek-V3, 1 in its cut versions, in DeepSeek-V2
-/// and in Kimi K2.
+/// Dense layers before the first mixture: 3 in DeepSeek-V3 and GLM-5, 1 in their cut versions, in
+/// DeepSeek-V2 and in Kimi K2.
 fn leading_dense(model: &str, layers: u64) -> u64 {
-    if model.contains("deepseek-v3") && layers > 8 {
-        3
-    } else {
-        1
-    }
+    let three = model.contains("deepseek-v3") || model.starts_with("glm-5");
+    if three && layers > 8 { 3 } else { 1 }
 }
 
 fn gated(row: &Row, assumed: &mut Assumed) -> bool {

@@ -102,7 +102,7 @@ pub(super) fn setup(catalog: &Catalog, row: &Row) -> Result<Setup, String> {
 }
 
 /// The system whose labels have a text, or which has that id itself.
-fn system_of<'a>(catalog: &'a Catalog, label: &str) -> Option<&'a str> {
+pub(super) fn system_of<'a>(catalog: &'a Catalog, label: &str) -> Option<&'a str> {
     let labelled = catalog
         .systems
         .iter()

@@ -10,6 +10,7 @@ mod case;
 mod measured;
 mod network;
 mod row;
+mod serving;
 mod summary;
 mod table;
 
@@ -19,6 +20,10 @@ use chokepoint_units::NumberFormat;
 pub use network::{
     NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation,
     validate_network,
+};
+pub use serving::{
+    Peer, ServingPrediction, ServingRow, ServingSummary, ServingTable, ServingValidation,
+    validate_serving,
 };
 pub use summary::{Errors, SummaryRow, group_summary};
 pub use table::TrainingTable;

@@ -80,7 +80,7 @@ fn of_group(group: &SummaryRow) -> Value {
     Value::Object(object)
 }
 
-fn errors(found: Option<Errors>) -> Map<String, Value> {
+pub(super) fn errors(found: Option<Errors>) -> Map<String, Value> {
     let of = |part: fn(&Errors) -> f64| json!(found.as_ref().map(part));
     Map::from_iter([
         ("median_abs_error".to_owned(), of(|errors| errors.median)),
@@ -89,6 +89,6 @@ fn errors(found: Option<Errors>) -> Map<String, Value> {
     ])
 }
 
-fn whole(found: Option<Errors>) -> Value {
+pub(super) fn whole(found: Option<Errors>) -> Value {
     Value::Object(errors(found))
 }

@@ -3,11 +3,13 @@
 mod csv;
 mod json;
 mod network;
+mod serving;
 mod table;
 
 pub use self::csv::validation_csv;
 pub use json::validation_json;
 pub use network::{network_csv, network_json, network_table};
+pub use serving::{serving_csv, serving_json, serving_table};
 pub use table::{Shown, validation_table};
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! How a row spreads its instances over chips.
+
+use super::case::{Parallelism, Spread, Workers};
+use crate::validate::assumed::Assumed;
+use crate::validate::row::Row;
+
+/// Columns of a pool of workers.
+struct Columns {
+    workers: &'static str,
+    chips: &'static str,
+    tp: &'static str,
+    pp: &'static str,
+    dp: &'static str,
+    ep: &'static str,
+}
+
+const PREFILL: Columns = Columns {
+    workers: "prefill_workers",
+    chips: "n_prefill_chips",
+    tp: "prefill_tp",
+    pp: "prefill_pp",
+    dp: "prefill_dp",
+    ep: "prefill_ep",
+};
+
+const DECODE: Columns = Columns {
+    workers: "decode_workers",
+    chips: "n_decode_chips",
+    tp: "decode_tp",
+    pp: "decode_pp",
+    dp: "decode_dp",
+    ep: "decode_ep",
+};
+
+const WHOLE: Columns = Columns {
+    workers: "",
+    chips: "n_chips",
+    tp: "tp",
+    pp: "pp",
+    dp: "dp_attention",
+    ep: "ep",
+};
+
+/// How a row spreads its instances; `experts` of its model, `dies` of a package.
+pub(super) fn parallelism(
+    row: &Row,
+    experts: Option<u64>,
+    dies: u64,
+    assumed: &mut Assumed,
+) -> Result<Parallelism, String> {
+    let mode = row.lower("mode");
+    if !mode.starts_with("disagg") {
+        let pool = pool(row, &WHOLE, experts, dies, assumed)?;
+        return Ok(Parallelism::Aggregated(pool));
+    }
+    if row.count("prefill_workers").is_none() || row.count("decode_workers").is_none() {
+        return Err("the number of prefill and decode workers is not given".to_owned());
+    }
+    Ok(Parallelism::Disaggregated {
+        prefill: pool(row, &PREFILL, experts, dies, assumed)?,
+        decode: pool(row, &DECODE, experts, dies, assumed)?,
+    })
+}
+
+fn pool(
+    row: &Row,
+    columns: &Columns,
+    experts: Option<u64>,
+    dies: u64,
+    assumed: &mut Assumed,
+) -> Result<Workers, String> {
+    let chips = row.count(columns.chips);
+    let dp = row.count(columns.dp);
+    let tp = row.count(columns.tp).or_else(|| dp.map(|_| 1));
+    let tp = match (tp, chips) {
+        (Some(tp), _) => tp,
+        // One chip has one layout; a model that fits eight is served by all of a node.
+        (None, Some(chips)) if chips <= 8 => {
+            assumed.taken(columns.tp, chips);
+            chips
+        }
+        (None, _) => return Err(format!("{} is not given", columns.tp)),
+    };
+    let (pp, dp) = (row.count(columns.pp).unwrap_or(1), dp.unwrap_or(1));
+    let (tp, dp) = packages((tp, pp, dp), chips, dies, assumed);
+    let held = tp.saturating_mul(pp).saturating_mul(dp);
+    let instance = tp.saturating_mul(dp);
+    let ep = experts.map_or(1, |experts| {
+        let stated = row
+            .count(columns.ep)
+            .map(|ep| ep.min(instance).min(experts));
+        stated.unwrap_or_else(|| {
+            // Data-parallel attention spreads experts whole; else engines split each by default.
+            let ep = if dp > 1 { instance.min(experts) } else { 1 };
+            if instance > 1 {
+                assumed.taken(columns.ep, ep);
+            }
+            ep
+        })
+    });
+    let count = match (row.count(columns.workers), chips) {
+        (Some(workers), _) => workers,
+        (None, Some(chips)) => (chips / held).max(1),
+        (None, None) => return Err(format!("{} is not given", columns.chips)),
+    };
+    let moe_tp = match experts {
+        Some(_) => row
+            .count("moe_tp")
+            .unwrap_or_else(|| (instance / ep).max(1)),
+        None => 1,
+    };
+    Ok(Workers {
+        count,
+        spread: Spread {
+            tp,
+            pp,
+            dp,
+            ep,
+            moe_tp,
+        },
+    })
+}
+
+/// Degrees in packages where a source counts dies: more ranks than chips, by the dies of a package.
+fn packages(
+    (tp, pp, dp): (u64, u64, u64),
+    chips: Option<u64>,
+    dies: u64,
+    assumed: &mut Assumed,
+) -> (u64, u64) {
+    let ranks = tp.saturating_mul(pp).saturating_mul(dp);
+    if dies < 2 || chips.is_none_or(|chips| ranks <= chips) {
+        return (tp, dp);
+    }
+    assumed.note("degrees count dies, taken as packages");
+    if dp.is_multiple_of(dies) {
+        (tp, dp / dies)
+    } else {
+        ((tp / dies).max(1), dp)
+    }
+}
