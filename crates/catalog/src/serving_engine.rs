@@ -30,6 +30,14 @@ pub struct ServingEngine {
     pub overlaps: bool,
     /// Normalisation, activation and quantisation are fused into neighbouring kernels.
     pub fused: bool,
+    /// Batches with data-parallel attention may run as two halves, one computing while the other's
+    /// experts exchange tokens.
+    #[serde(default)]
+    pub two_batches: bool,
+    /// Processors that kernels for throughput take to exchange tokens: 20 of `DeepEP`, none where copy
+    /// engines do it.
+    #[serde(default = "processors_of_exchange")]
+    pub exchange_processors: f64,
     /// Share of memory that weights, activations and cache may take together, or that the cache
     /// takes of what they leave.
     pub memory_share: Figure<f64>,
@@ -51,6 +59,10 @@ pub struct ServingEngine {
     pub launch: Figure<Seconds>,
     /// What its kernels reach of the rates of the chip's curves, by class.
     pub rates: EngineRates,
+}
+
+const fn processors_of_exchange() -> f64 {
+    20.0
 }
 
 /// How requests join a running batch.

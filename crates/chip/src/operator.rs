@@ -8,8 +8,8 @@ use chokepoint_units::NumberFormat;
 use crate::ChipSpec;
 use crate::kernel::{KernelTime, Product, Scores};
 
-/// Formats of a model's work: of the weights and inputs of linear layers, whose results are 16 bits
-/// wide, and of the cache. Published weights may be narrow in some layers only: gpt-oss has FP4
+/// Formats of a model's work: of the weights of linear layers, of their inputs, and of the cache;
+/// results are 16 bits wide. Published weights may be narrow in some layers only: gpt-oss has FP4
 /// experts between 16-bit attention, NVIDIA's FP4 DeepSeek-R1 16-bit attention between FP4 networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
@@ -19,6 +19,9 @@ pub struct Precision {
     pub feed_forward: NumberFormat,
     /// Of routed experts.
     pub experts: NumberFormat,
+    /// The narrowest that inputs of linear layers are: narrower weights are widened to it when they are
+    /// multiplied (weight-only quantisation), wider ones have inputs of their own format.
+    pub inputs: NumberFormat,
     /// Of keys and values in the cache.
     pub cache: NumberFormat,
 }
@@ -31,11 +34,22 @@ impl Precision {
             attention: linear,
             feed_forward: linear,
             experts: linear,
+            inputs: linear,
             cache,
         }
     }
 
-    /// Format of a linear layer; absent where it stays in 16 bits.
+    /// Format that a linear layer with weights in a format is multiplied in.
+    #[must_use]
+    pub const fn multiplied(&self, weights: NumberFormat) -> NumberFormat {
+        if weights.bits() < self.inputs.bits() {
+            self.inputs
+        } else {
+            weights
+        }
+    }
+
+    /// Format of a linear layer's weights; absent where they stay in 16 bits.
     #[must_use]
     pub const fn of(&self, class: GemmClass) -> Option<NumberFormat> {
         match class {
@@ -80,7 +94,8 @@ impl ChipSpec {
                 k,
                 groups,
             } => {
-                let format = precision.of(class).unwrap_or(wide);
+                let weights = precision.of(class).unwrap_or(wide);
+                let format = precision.multiplied(weights);
                 let grouped = class == GemmClass::Expert;
                 // Operands of a weight gradient were narrowed for the other two products.
                 let (rows, depth, narrowed, efficiency) = match pass {
@@ -95,7 +110,10 @@ impl ChipSpec {
                     columns: n,
                     depth,
                     groups,
-                    bytes: bytes(&formats(Formats::linear(format))),
+                    bytes: bytes(&formats(Formats {
+                        weights,
+                        ..Formats::linear(format)
+                    })),
                     narrowed,
                     efficiency,
                 };

@@ -18,6 +18,7 @@ mod run;
 mod scenario;
 mod schema;
 mod serving;
+mod serving_software;
 mod software;
 mod topology;
 mod training;

@@ -8,6 +8,7 @@
 //! copies between domains in decode.
 
 mod batch;
+mod flow;
 mod front;
 mod iteration;
 mod layouts;
@@ -20,11 +21,12 @@ mod steady;
 mod workload;
 
 pub use batch::Batch;
+pub use flow::Flow;
 pub use front::front;
 pub use iteration::{Instance, Iteration, Part, Parts};
 pub use memory::MemoryTable;
 pub use plan::{Layout, Plan, Pool};
 pub use search::{SearchResult, adapted_rate, search};
-pub use software::{Rates, Software};
+pub use software::{MemoryShare, Rates, Software};
 pub use steady::{Infeasible, Prediction, evaluate};
 pub use workload::{Case, Speculation, Workload};

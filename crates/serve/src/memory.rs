@@ -4,7 +4,7 @@ use chokepoint_chip::Precision;
 use chokepoint_model::{ChipParameters, Shard};
 use chokepoint_units::Bytes;
 
-use crate::{Case, Layout};
+use crate::{Case, Instance, Layout, MemoryShare};
 
 /// Memory of one chip.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,12 +58,17 @@ fn held(
         .kv_bytes(precision.cache, layout.tp, length)
         * batch as f64;
     let activations = activations(case, layout);
+    let software = case.software;
+    let fixed = match software.memory_share_of {
+        MemoryShare::Whole => Bytes::ZERO,
+        MemoryShare::Left => weights + activations,
+    };
     MemoryTable {
         weights,
         cache,
         activations,
         total: weights + cache + activations,
-        usable: case.chip.capacity * case.software.memory_share,
+        usable: fixed + (case.chip.capacity - fixed) * software.memory_share,
     }
 }
 
@@ -122,5 +127,21 @@ pub(crate) fn largest_batch(case: &Case, layout: &Layout, precision: Precision) 
         0
     } else {
         (left / one.cache) as u64
+    }
+}
+
+impl Instance<'_> {
+    /// Memory of one chip with batches of some sequences on each attention group.
+    #[must_use]
+    pub fn memory(&self, batch: u64) -> MemoryTable {
+        memory(self.case, &self.layout, self.precision, batch)
+    }
+
+    /// The most sequences of a batch that fit and that the engine allows; 0 when the weights alone do
+    /// not fit.
+    #[must_use]
+    pub fn most_sequences(&self) -> u64 {
+        largest_batch(self.case, &self.layout, self.precision)
+            .min(self.case.software.most_sequences)
     }
 }

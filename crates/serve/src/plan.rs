@@ -142,15 +142,25 @@ impl fmt::Display for Plan {
             attention,
             feed_forward,
             experts,
+            inputs,
             cache,
         } = self.precision;
         if attention == feed_forward && attention == experts {
-            write!(f, "{attention} kv={cache}")
+            write!(f, "{attention}")?;
         } else {
             write!(
                 f,
-                "attention={attention} ffn={feed_forward} experts={experts} kv={cache}"
-            )
+                "attention={attention} ffn={feed_forward} experts={experts}"
+            )?;
         }
+        if inputs.bits()
+            > experts
+                .bits()
+                .min(feed_forward.bits())
+                .min(attention.bits())
+        {
+            write!(f, " inputs={inputs}")?;
+        }
+        write!(f, " kv={cache}")
     }
 }

@@ -81,7 +81,9 @@ fn decode_time(case: &Case, layout: &Layout, precision: Precision, batch: u64) -
         layout: *layout,
         precision,
     };
-    instance.iteration(&decode_batch(case, batch)).total()
+    instance
+        .iteration(&decode_batch(case, batch as f64))
+        .total()
 }
 
 /// Every prefill layout and prompt batch that fits and whose prompt alone is early enough.

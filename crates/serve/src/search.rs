@@ -168,7 +168,9 @@ impl<'a> Finder<'a> {
             precision,
         };
         let sustains = |batch: u64| {
-            let time = instance.iteration(&decode_batch(case, batch)).total();
+            let time = instance
+                .iteration(&decode_batch(case, batch as f64))
+                .total();
             answer_rate(case, &Pool { batch, ..decode }, precision, time) >= rate
         };
         let short = largest(decode.batch - 1, |batch| !sustains(batch));

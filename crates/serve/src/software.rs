@@ -19,8 +19,11 @@ pub struct Software {
     pub graph_sequences: f64,
     /// Rates of its kernels over those of the chip's curves.
     pub rates: Rates,
-    /// Share of memory for weights, activations and cache; the rest is left to the runtime.
+    /// Share of memory for weights, activations and cache, or of what weights and activations leave for
+    /// the cache; the rest is left to the runtime.
     pub memory_share: f64,
+    /// What the share is of.
+    pub memory_share_of: MemoryShare,
     /// Tokens of one iteration at most: longer prompts are cut into chunks.
     pub most_tokens: f64,
     /// Sequences of a data-parallel group at most.
@@ -51,6 +54,7 @@ impl Software {
         graph_sequences: f64::INFINITY,
         rates: Rates::ONE,
         memory_share: 0.90,
+        memory_share_of: MemoryShare::Whole,
         most_tokens: 8192.0,
         most_sequences: 4096,
         mixes: true,
@@ -58,6 +62,15 @@ impl Software {
         exchange_processors: 20.0,
         layerwise_transfer: true,
     };
+}
+
+/// What an engine's share of memory is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryShare {
+    /// The whole memory (vLLM `gpu_memory_utilization`, `SGLang` `mem_fraction_static`).
+    Whole,
+    /// What weights and activations leave (TensorRT-LLM `free_gpu_memory_fraction`).
+    Left,
 }
 
 /// Rates of an engine's kernels over those of the chip's curves, by class.

@@ -3,8 +3,9 @@
 use chokepoint_chip::{PowerDraw, Precision};
 use chokepoint_units::{Energy, Seconds};
 
+use crate::flow::{Flow, queued};
 use crate::memory::{MemoryTable, memory, prompt_memory};
-use crate::{Batch, Case, Instance, Iteration, Layout, Parts, Plan, Pool};
+use crate::{Batch, Case, Iteration, Layout, Parts, Plan, Pool};
 
 /// Relative half-width (80%) of what kernel tables alone miss of an engine: host work between
 /// iterations, scheduling, uneven experts. AIConfigurator, which adds up the same tables, misses
@@ -49,12 +50,6 @@ pub enum Infeasible {
     TooManyChips,
 }
 
-/// Mean time of a job in a queue with Poisson arrivals and a fixed service time (M/D/1,
-/// Pollaczek-Khinchine): service x (1 + u / (2 (1 - u))) at utilisation u.
-fn queued(service: Seconds, utilisation: f64) -> Seconds {
-    service * (1.0 + utilisation / (2.0 * (1.0 - utilisation)))
-}
-
 /// Least utilisation of a prefill pool worth building: a pool that must idle 95% of the time to
 /// answer early enough does not meet its target, and a small error in its time would empty it.
 const LEAST_UTILISATION: f64 = 0.05;
@@ -95,9 +90,9 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 /// take) and for its own chunks.
 fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction, Infeasible> {
     let pool = &plan.decode;
-    let flow = Flow::of(case, plan);
-    let (utilisation, ttft) = (flow.utilisation, flow.first_token());
-    if utilisation >= 1.0 {
+    let flow = Flow::of(&plan.instance(case, &pool.layout), pool.batch as f64);
+    let ttft = flow.first_token();
+    if flow.utilisation >= 1.0 {
         return Err(Infeasible::Ttft(flow.answered_late()));
     }
     let tpot = flow.mean.parts.total() / case.workload.yielded();
@@ -119,91 +114,11 @@ fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction
     ))
 }
 
-/// How prompts and decodes share the iterations of an instance.
-struct Flow {
-    /// The mean iteration.
-    mean: Iteration,
-    /// Time that one prompt's iterations take.
-    service: Seconds,
-    /// Share of the time or of the budget of tokens that prompts take.
-    utilisation: f64,
-}
-
-impl Flow {
-    fn of(case: &Case, plan: &Plan) -> Self {
-        let pool = &plan.decode;
-        let instance = plan.instance(case, &pool.layout);
-        let decodes = decode_batch(case, pool.batch);
-        let prompts = pool.batch as f64 * case.workload.yielded() / later_tokens(case);
-        let decode = instance.iteration(&decodes);
-        let left = case.software.most_tokens - decodes.rows();
-        if case.software.mixes && left >= 1.0 {
-            Self::mixed(case, &instance, (&decodes, &decode), prompts, left)
-        } else {
-            let prompt = instance.iteration(&prompt_batch(case, 1.0));
-            let mean = mixture(&decode, 1.0, &prompt, prompts);
-            Self {
-                service: prompt.total(),
-                utilisation: prompt.total() * prompts / mean.total(),
-                mean,
-            }
-        }
-    }
-
-    /// `prompts` arrive in an iteration, which has `left` tokens for them.
-    fn mixed(
-        case: &Case,
-        instance: &Instance,
-        (decodes, decode): (&Batch, &Iteration),
-        prompts: f64,
-        left: f64,
-    ) -> Self {
-        let workload = case.workload;
-        let chunks = (workload.computed_input() / left).ceil().max(1.0);
-        let tokens = workload.computed_input() / chunks;
-        let cached = workload.input as f64 - workload.computed_input();
-        let past = cached + (workload.computed_input() - tokens) / 2.0;
-        let share = (prompts * chunks).min(1.0);
-        let together = (prompts * chunks).max(1.0);
-        let batch = Batch::prompts(together, tokens, past).beside(decodes);
-        let carrying = instance.iteration(&batch);
-        Self {
-            mean: mixture(decode, 1.0 - share, &carrying, share),
-            service: carrying.total() * chunks,
-            utilisation: prompts * workload.computed_input() / left,
-        }
-    }
-
-    fn first_token(&self) -> Seconds {
-        self.mean.total() * 0.5 + queued(self.service, self.utilisation)
-    }
-
-    /// A time that says that prompts arrive faster than they are computed: that of a queue at 99%.
-    fn answered_late(&self) -> Seconds {
-        queued(self.service, 0.99)
-    }
-}
-
-/// So much of one iteration and so much of another.
-fn mixture(a: &Iteration, of_a: f64, b: &Iteration, of_b: f64) -> Iteration {
-    let (first, second) = (a.total() * of_a, b.total() * of_b);
-    let sum = |a: Seconds, b: Seconds| a * of_a + b * of_b;
-    Iteration {
-        parts: a.parts * of_a + b.parts * of_b,
-        draw: PowerDraw {
-            compute: sum(a.draw.compute, b.draw.compute),
-            memory: sum(a.draw.memory, b.draw.memory),
-            communication: sum(a.draw.communication, b.draw.communication),
-        },
-        spread: (first * a.spread + second * b.spread) / (first + second),
-    }
-}
-
 /// The next tokens of some sequences of an attention group, half of their answers written.
-pub(crate) fn decode_batch(case: &Case, sequences: u64) -> Batch {
+pub(crate) fn decode_batch(case: &Case, sequences: f64) -> Batch {
     Batch {
         checked: case.workload.checked(),
-        ..Batch::decodes(sequences as f64, mean_context(case))
+        ..Batch::decodes(sequences, mean_context(case))
     }
 }
 
@@ -233,7 +148,7 @@ fn disaggregated(
         .iteration(&prompt_batch(case, pool.batch as f64));
     let iteration = plan
         .instance(case, &plan.decode.layout)
-        .iteration(&decode_batch(case, plan.decode.batch));
+        .iteration(&decode_batch(case, plan.decode.batch as f64));
     let transfer = handover(case, &pool.layout, plan.precision, pool.batch);
     let late = late(case, transfer, prompt.total());
     let Some(highest) = utilisation_within(prompt.total(), workload.ttft - late) else {

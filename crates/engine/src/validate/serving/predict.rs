@@ -1,33 +1,25 @@
 //! The prediction of one serving case: the only calls into `chokepoint-serve` of this validation.
 //!
-//! Built on the steady state of [`chokepoint_serve::evaluate`], of which one call yields the time
-//! of a batch of prompts and that of a decode iteration ([`look`]). Around them stand closed forms
-//! of the benchmark's load: a fixed batch, a fixed number of clients, a queue, a rate (Little's
-//! law), all requests at once. Limits: one number format of linear layers; a pipeline counts as
-//! stages that each run a part of the batch; tensor parallelism of experts counts as expert
-//! parallelism of as many chips; prompts run between decode iterations; speculative decoding is
-//! refused.
+//! Iterations come from [`Instance`], the steady state of prompts beside decodes from [`Flow`]. Around
+//! them stand closed forms of the benchmark's load: a fixed batch, a number of clients (Little's law), a
+//! queue, a rate, all requests at once.
 
-use chokepoint_catalog::MemoryShare;
-use chokepoint_chip::ChipSpec;
+use chokepoint_chip::Precision;
+use chokepoint_model::Architecture;
 use chokepoint_serve::{
-    Case, Layout, MemoryTable, Part, Plan, Pool, Prediction, Workload, evaluate,
+    Batch, Case, Flow, Instance, Iteration, Layout, MemoryTable, Parts, Software, Workload,
 };
-use chokepoint_units::{Bytes, PartName as _, Power, Seconds};
+use chokepoint_units::{NumberFormat, PartName as _, Power, Seconds};
 
 use super::case::{
-    Limits, Load, Mode, Parallelism, Predicted, Rates, ServingCase, Spread, Workers,
+    Formats, Limits, Load, Mode, Parallelism, Predicted, Rates, ServingCase, Spread, Workers,
 };
+use crate::serving_software::serving_software;
 
-/// Prompts a second of no consequence for the queue of [`look`].
-const MANY: u64 = 1_000_000;
-/// More memory than any plan takes: whether a plan fits is counted here, and a row that ran is
-/// predicted all the same.
-const BOUNDLESS: f64 = 1e18;
 /// Longer than any answer takes.
 const NO_LIMIT: Seconds = Seconds::new(1e9);
-/// Steps of a fixed point; each halves the distance at least.
-const STEPS: usize = 60;
+/// Steps of a bisection.
+const STEPS: usize = 40;
 /// Utilisation at which a queue counts as full.
 const FULL: f64 = 0.98;
 
@@ -36,50 +28,52 @@ const FULL: f64 = 0.98;
 /// # Errors
 /// What cannot be predicted of it.
 pub(super) fn predict(case: &ServingCase) -> Result<Predicted, String> {
-    if case.speculation.is_some() {
-        return Err("speculative decoding is not modelled".to_owned());
-    }
-    let model = Server::new(case)?;
+    let workload = workload(case);
+    let software = serving_software(case.engine, case.curves);
+    let chip = case.chip.under_load();
+    let inner = Case {
+        architecture: case.architecture,
+        workload: &workload,
+        software: &software,
+        chip: &chip,
+        fabric: case.fabric,
+        chips: u64::MAX,
+    };
+    let server = Server::new(case, &inner);
     match (case.parallelism, case.mode) {
-        (_, Mode::PrefillOnly) => model.prefill_only(),
-        (_, Mode::DecodeOnly) => model.decode_only(),
-        (_, Mode::StaticBatch | Mode::FirstToken) => model.static_batch(),
-        (Parallelism::Disaggregated { prefill, .. }, _) => model.disaggregated(&prefill),
-        (Parallelism::Aggregated(_), _) => model.aggregated(),
+        (_, Mode::PrefillOnly) => Ok(server.prefill_only()),
+        (_, Mode::DecodeOnly) => server.decode_only(),
+        (_, Mode::StaticBatch | Mode::FirstToken) => server.static_batch(),
+        (Parallelism::Disaggregated { prefill, .. }, _) => server.disaggregated(&prefill),
+        (Parallelism::Aggregated(_), _) => Ok(server.aggregated()),
     }
 }
 
-/// A case with what all of its loads share.
-struct Server<'a> {
-    case: &'a ServingCase<'a>,
-    decoders: Workers,
-    /// Tokens of a prompt that are computed.
-    computed: f64,
-    /// Sequences on each attention group that memory and scheduler allow; at least one.
-    most: f64,
-    fits: bool,
+fn workload(case: &ServingCase) -> Workload {
+    let lengths = &case.lengths;
+    Workload {
+        input: whole(lengths.input),
+        output: whole(if lengths.whole_context {
+            1.0
+        } else {
+            lengths.output
+        }),
+        ttft: NO_LIMIT,
+        tpot: NO_LIMIT,
+        formats: vec![case.formats.weights],
+        cache_format: case.formats.cache,
+        imbalance: 1.0,
+        prefix_hit: lengths.cached,
+        speculation: case.speculation.map(|guess| chokepoint_serve::Speculation {
+            drafted: guess.tokens,
+            accepted: kept(guess.tokens, guess.acceptance),
+        }),
+    }
 }
 
-/// What one call of the predictor yields.
-struct Look {
-    /// A batch of prompts, on one attention group.
-    prompts: Seconds,
-    /// A decode iteration.
-    decode: Seconds,
-    /// Handing the cache of a prompt over to another pool.
-    transfer: Seconds,
-    parts: Vec<(&'static str, f64)>,
-    memory: MemoryTable,
-    spread: f64,
-}
-
-/// A prompt of some length, sequences on a group, and their mean context.
-#[derive(Clone, Copy)]
-struct Ask {
-    input: f64,
-    output: f64,
-    prompts: f64,
-    batch: f64,
+/// Tokens kept of some that are each right with a chance if all before are: a + a^2 + ...
+fn kept(drafted: u64, acceptance: f64) -> f64 {
+    (1..=drafted).map(|n| libm::pow(acceptance, n as f64)).sum()
 }
 
 /// A whole number of at least one.
@@ -87,171 +81,72 @@ fn whole(value: f64) -> u64 {
     (libm::round(value) as u64).max(1)
 }
 
-/// One call of the predictor: pools of their own, so that prompts and decoding show apart, and so
-/// many prefill instances that no prompt waits.
-fn look(case: &ServingCase, spread: &Spread, ask: Ask) -> Result<Look, String> {
-    let workload = workload(case, ask);
-    let chip = boundless(case.chip);
-    let inner = Case {
-        architecture: case.architecture,
-        workload: &workload,
-        chip: &chip,
-        fabric: case.fabric,
-        chips: u64::MAX,
-    };
-    let pool = |instances, batch| Pool {
-        instances,
-        layout: layout(case, spread),
-        batch: whole(batch),
-    };
-    let plan = Plan {
-        decode: pool(1, ask.batch),
-        prefill: Some(pool(MANY, ask.prompts)),
-        format: case.formats.weights,
-        cache_format: case.formats.cache,
-    };
-    let found = evaluate(&inner, &plan).map_err(|reason| format!("not feasible: {reason:?}"))?;
-    let cache = case
-        .architecture
-        .kv_bytes(case.formats.cache, spread.tp, workload.input as f64);
-    let transfer = case.fabric.across(cache * whole(ask.prompts) as f64);
-    let (parts, decode) = scaled(case, &found, ask.batch * spread.dp as f64);
-    Ok(Look {
-        prompts: (found.ttft - transfer) / rate(case, Part::Gemm) + launch_wait(case),
-        decode,
-        transfer: transfer / ask.prompts.max(1.0),
-        parts,
-        memory: found.memory,
-        spread: found.spread,
-    })
-}
-
-/// The same chip with more memory than any plan takes.
-fn boundless(chip: &ChipSpec) -> ChipSpec {
-    let mut chip = chip.clone();
-    chip.capacity = Bytes::new(BOUNDLESS);
-    chip
-}
-
-fn workload(case: &ServingCase, ask: Ask) -> Workload {
-    Workload {
-        input: whole(ask.input),
-        output: whole(ask.output),
-        ttft: NO_LIMIT,
-        tpot: NO_LIMIT,
-        formats: vec![case.formats.weights],
-        cache_format: case.formats.cache,
-        imbalance: 1.0,
+/// Formats of the layers: experts alone are narrow in models published so (gpt-oss), and attention
+/// stays in 16 bits in FP4 checkpoints of mixtures (NVIDIA's of DeepSeek-R1 leave it out).
+fn precision(formats: &Formats, architecture: &Architecture) -> Precision {
+    let (weights, wide) = (formats.weights, NumberFormat::Bf16);
+    let mixture = architecture.experts().is_some() && weights == NumberFormat::Fp4;
+    let experts_alone = mixture && architecture.native_format == Some(NumberFormat::Fp4);
+    Precision {
+        attention: if mixture { wide } else { weights },
+        feed_forward: if experts_alone { wide } else { weights },
+        experts: weights,
+        inputs: formats.activations,
+        cache: formats.cache,
     }
 }
 
-/// A layout of the predictor; experts lie on all chips of an instance, whole or split.
-fn layout(case: &ServingCase, spread: &Spread) -> Layout {
-    let chips = spread.tp * spread.dp;
-    let ep = if case.architecture.experts().is_some() {
-        chips
-    } else {
-        1
-    };
+fn layout(spread: &Spread, mixture: bool) -> Layout {
     Layout {
         tp: spread.tp,
+        pp: spread.pp,
         dp: spread.dp,
-        ep,
+        ep: if mixture { spread.ep } else { 1 },
+        etp: if mixture { spread.moe_tp } else { spread.tp },
     }
 }
 
-/// Share of the curves' rate that the engine's kernels of a part reach.
-fn rate(case: &ServingCase, part: Part) -> f64 {
-    let rates = &case.engine.rates;
-    let class = match part {
-        Part::Gemm | Part::Head => &rates.gemm,
-        Part::ExpertGemm => &rates.grouped,
-        Part::Attention => &rates.decode,
-        Part::Elementwise => &rates.elementwise,
-        Part::TensorParallel | Part::ExpertParallel => &rates.communication,
-    };
-    class.on(case.curves).value
+/// A case with what all of its loads share.
+struct Server<'a> {
+    case: &'a ServingCase<'a>,
+    decoders: Workers,
+    instance: Instance<'a>,
+    /// Sequences on each attention group that memory and scheduler allow; at least one.
+    most: f64,
+    fits: bool,
 }
 
-/// Time of the host for an iteration with prompts.
-fn launch_wait(case: &ServingCase) -> Seconds {
-    if case.engine.overlaps {
-        Seconds::ZERO
-    } else {
-        case.engine.iteration_host.value
-    }
-}
-
-/// Parts of a decode iteration at the engine's rates, and what its host adds for some sequences.
-fn scaled(
-    case: &ServingCase,
-    found: &Prediction,
-    sequences: f64,
-) -> (Vec<(&'static str, f64)>, Seconds) {
-    let mut parts: Vec<(&'static str, f64)> = found
-        .parts
-        .iter()
-        .map(|(part, time)| (part.key(), time.get() / rate(case, part)))
-        .collect();
-    let chip: f64 = parts.iter().map(|(_, time)| time).sum();
-    let engine = case.engine;
-    let host = engine.iteration_host.value + engine.sequence_host.value * sequences;
-    let exposed = if engine.overlaps {
-        (host.get() - chip).max(0.0)
-    } else {
-        host.get()
-    };
-    parts.push(("host", exposed));
-    (parts, Seconds::new(chip + exposed))
+/// Steady state of one pool.
+#[derive(Clone, Copy)]
+struct Steady {
+    /// Sequences on each group that decode.
+    batch: f64,
+    ttft: Seconds,
+    tpot: Seconds,
+    requests: f64,
+    mean: Iteration,
 }
 
 impl<'a> Server<'a> {
-    fn new(case: &'a ServingCase<'a>) -> Result<Self, String> {
+    fn new(case: &'a ServingCase<'a>, inner: &'a Case<'a>) -> Self {
         let decoders = *case.parallelism.decoders();
-        let computed = case.lengths.input * (1.0 - case.lengths.cached);
-        let mut server = Self {
+        let instance = instance(case, inner, &decoders.spread);
+        let held = instance.most_sequences();
+        Self {
             case,
             decoders,
-            computed,
-            most: 1.0,
-            fits: true,
-        };
-        let one = server.look(&decoders.spread, 1.0, 1.0)?;
-        let held = server.held(&one.memory);
-        server.fits = held >= 1.0;
-        server.most = held.min(case.engine.sequences.value).max(1.0);
-        Ok(server)
+            instance,
+            most: held.max(1) as f64,
+            fits: held > 0,
+        }
     }
 
-    fn look(&self, spread: &Spread, prompts: f64, batch: f64) -> Result<Look, String> {
-        let lengths = &self.case.lengths;
-        look(
-            self.case,
-            spread,
-            Ask {
-                input: lengths.input,
-                output: if lengths.whole_context {
-                    1.0
-                } else {
-                    lengths.output
-                },
-                prompts,
-                batch,
-            },
-        )
+    fn software(&self) -> &Software {
+        self.instance.case.software
     }
 
-    /// Sequences that the memory of a group's chips holds, from the table of one sequence; stages
-    /// of a pipeline hold their share of the weights.
-    fn held(&self, one: &MemoryTable) -> f64 {
-        let engine = self.case.engine;
-        let (capacity, share) = (self.case.chip.capacity, engine.memory_share.value);
-        let weights = one.weights / self.decoders.spread.pp as f64;
-        let left = match engine.memory_share_of {
-            MemoryShare::Whole => capacity * share - weights - one.activations,
-            MemoryShare::Free => (capacity - weights - one.activations) * share,
-        };
-        libm::floor((left / one.cache).max(0.0))
+    fn workload(&self) -> &Workload {
+        self.instance.case.workload
     }
 
     /// Tokens of an answer after the first.
@@ -259,19 +154,29 @@ impl<'a> Server<'a> {
         (self.case.lengths.output - 1.0).max(1.0)
     }
 
-    /// Time of one prompt on an attention group.
-    fn prompt(&self, look: &Look) -> Seconds {
-        look.prompts * (self.computed / self.case.lengths.input)
+    /// Mean context of decoding.
+    fn context(&self) -> f64 {
+        let lengths = &self.case.lengths;
+        if lengths.whole_context {
+            lengths.input
+        } else {
+            lengths.input + lengths.output / 2.0
+        }
     }
 
-    fn found(&self, look: &Look, batch: f64, tpot: Seconds, requests: f64) -> Predicted {
+    fn decode(&self, sequences: f64) -> Iteration {
+        self.instance.iteration(&Batch {
+            checked: self.workload().checked(),
+            ..Batch::decodes(sequences, self.context())
+        })
+    }
+
+    fn found(&self, batch: f64, parts: Parts, spread: f64, requests: f64) -> Predicted {
         let lengths = &self.case.lengths;
-        let memory = look.memory.weights / self.decoders.spread.pp as f64
-            + look.memory.activations
-            + look.memory.cache;
+        let memory: MemoryTable = self.instance.memory(whole(batch));
         Predicted {
             ttft: None,
-            tpot: Some(tpot),
+            tpot: None,
             whole: None,
             rates: Rates {
                 requests_per_second: requests,
@@ -279,11 +184,35 @@ impl<'a> Server<'a> {
                 output_tokens_per_second: requests * lengths.output,
             },
             power: None,
-            parts: look.parts.clone(),
+            parts: parts
+                .iter()
+                .map(|(part, time)| (part.key(), time.get()))
+                .collect(),
             batch,
             fits: self.fits && batch <= self.most * 1.05,
-            memory,
-            spread: look.spread,
+            memory: memory.total,
+            spread,
+        }
+    }
+
+    /// Prompts of some number on each group, in as many iterations as the engine's tokens take: time of
+    /// all, and parts.
+    fn prompts(&self, instance: &Instance, prompts: f64) -> Iteration {
+        let computed = self.workload().computed_input();
+        let cached = self.case.lengths.input - computed;
+        let rows = prompts * computed;
+        let pieces = libm::ceil(rows / self.software().most_tokens).max(1.0);
+        let batch = if prompts >= pieces {
+            Batch::prompts(prompts / pieces, computed, cached)
+        } else {
+            let chunk = rows / pieces;
+            Batch::prompts(1.0, chunk, cached + (computed - chunk).max(0.0) / 2.0)
+        };
+        let one = instance.iteration(&batch);
+        Iteration {
+            parts: one.parts * pieces,
+            draw: one.draw,
+            spread: one.spread,
         }
     }
 
@@ -294,28 +223,27 @@ impl<'a> Server<'a> {
             return Err("the batch is not given".to_owned());
         };
         let batch = (sequences / self.decoders.groups()).max(1.0);
-        let look = self.look(&self.decoders.spread, batch, batch)?;
-        let ttft = look.prompts * self.stages();
-        let decoded = if self.case.lengths.output > 1.0 {
-            look.decode * self.later()
-        } else {
+        let first = self.prompts(&self.instance, batch);
+        let ttft = first.total() * self.stages();
+        let alone = self.case.lengths.output <= 1.0;
+        let decode = self.decode(batch);
+        let tpot = decode.total() / self.workload().yielded();
+        let answers = if alone {
             Seconds::ZERO
-        };
-        let all = ttft + decoded;
-        let mut found = self.found(&look, batch, look.decode, sequences / all.get());
-        found.ttft = Some(ttft);
-        found.whole = Some(all);
-        if self.case.lengths.output <= 1.0 {
-            found.tpot = None;
-            found.parts = vec![("prefill", ttft.get())];
         } else {
-            for (_, time) in &mut found.parts {
-                *time *= self.later() / self.case.lengths.output;
-            }
-            found
-                .parts
-                .push(("prefill", ttft.get() / self.case.lengths.output));
-        }
+            tpot * self.later()
+        };
+        let all = ttft + answers;
+        let parts = if alone {
+            first.parts * self.stages()
+        } else {
+            let share = self.later() / self.case.lengths.output / self.workload().yielded();
+            decode.parts * share + first.parts * (self.stages() / self.case.lengths.output)
+        };
+        let mut found = self.found(batch, parts, decode.spread, sequences / all.get());
+        found.ttft = Some(ttft);
+        found.tpot = (!alone).then_some(tpot);
+        found.whole = Some(all);
         Ok(found)
     }
 
@@ -326,21 +254,19 @@ impl<'a> Server<'a> {
     }
 
     /// Prompts alone: as many at once as the engine's tokens of an iteration hold.
-    fn prefill_only(&self) -> Result<Predicted, String> {
-        let chunk = self.case.engine.batched_tokens.value / self.case.lengths.input;
+    fn prefill_only(&self) -> Predicted {
         let groups = self.decoders.groups();
+        let chunk = self.software().most_tokens / self.case.lengths.input;
         let given = match self.case.load {
             Load::Running(sequences) => sequences / groups,
             _ => f64::INFINITY,
         };
-        let prompts = libm::floor(chunk.min(given).min(64.0)).max(1.0);
-        let look = self.look(&self.decoders.spread, prompts, 1.0)?;
-        let requests = prompts * groups / look.prompts.get();
-        let mut found = self.found(&look, prompts, look.decode, requests);
-        found.ttft = Some(look.prompts);
-        found.tpot = None;
-        found.parts = vec![("prefill", look.prompts.get())];
-        Ok(found)
+        let prompts = libm::floor(chunk.min(given)).max(1.0);
+        let first = self.prompts(&self.instance, prompts);
+        let requests = prompts * groups / first.total().get();
+        let mut found = self.found(prompts, first.parts, first.spread, requests);
+        found.ttft = Some(first.total());
+        found
     }
 
     /// Decoding alone at a fixed batch.
@@ -349,43 +275,49 @@ impl<'a> Server<'a> {
             return Err("the batch is not given".to_owned());
         };
         let batch = (sequences / self.decoders.groups()).max(1.0);
-        let look = self.look(&self.decoders.spread, 1.0, batch)?;
-        let tokens = sequences / look.decode.get();
-        let mut found = self.found(&look, batch, look.decode, tokens / self.later());
+        let decode = self.decode(batch);
+        let yielded = self.workload().yielded();
+        let tokens = sequences * yielded / decode.total().get();
+        let parts = decode.parts * (1.0 / yielded);
+        let mut found = self.found(batch, parts, decode.spread, tokens / self.later());
+        found.tpot = Some(decode.total() / yielded);
         found.rates.output_tokens_per_second = tokens;
         Ok(found)
     }
 
     /// One pool does both phases, under any load.
-    fn aggregated(&self) -> Result<Predicted, String> {
+    fn aggregated(&self) -> Predicted {
         let groups = self.decoders.groups();
         let steady = match self.case.load {
-            Load::Running(sequences) => self.steady((sequences / groups).max(1.0))?,
-            Load::Concurrency(clients) => self.steady((clients / groups).clamp(1.0, self.most))?,
-            Load::Saturated => self.steady(self.most)?,
-            Load::AtOnce(requests) => self.steady((requests / groups).clamp(1.0, self.most))?,
-            Load::Rate(rate) => self.at_rate(rate)?,
-            Load::Within(limits) => self.within(limits)?,
+            Load::Running(sequences) => self.clients((sequences / groups).max(1.0)),
+            Load::Concurrency(clients) => self.clients((clients / groups).clamp(1.0, self.most)),
+            Load::Saturated => self.clients(self.most),
+            Load::AtOnce(requests) => self.clients((requests / groups).clamp(1.0, self.most)),
+            Load::Rate(rate) => self.largest(|steady| steady.requests <= rate),
+            Load::Within(Limits { ttft, tpot }) => {
+                self.largest(|steady| steady.tpot <= tpot && steady.ttft <= ttft)
+            }
         };
-        let mut found = self.found(&steady.look, steady.batch, steady.tpot, steady.requests);
-        found.parts.push(("prefill", steady.prefill.get()));
+        let parts = steady.mean.parts * (1.0 / self.workload().yielded());
+        let mut found = self.found(steady.batch, parts, steady.mean.spread, steady.requests);
+        found.tpot = Some(steady.tpot);
         found.ttft = Some(steady.ttft + self.wait(&steady) + self.case.engine.request_host.value);
         found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
-        found.power = self.power(&steady)?;
-        Ok(found)
+        found.power = Some(self.power(&steady.mean));
+        found
     }
 
     /// Mean wait of a request for a place: none where all have one; of a queue sent at once, half
     /// the time that those without a place take; of clients, what is left of their round.
     fn wait(&self, steady: &Steady) -> Seconds {
-        let places = steady.batch * self.decoders.groups();
+        let places = self.most * self.decoders.groups();
         match self.case.load {
-            Load::AtOnce(requests) if requests > places => {
-                Seconds::new(
-                    (requests - places) / steady.requests / 2.0 * (requests - places) / requests,
-                ) + steady.start
+            Load::AtOnce(requests) => {
+                let waiting = (requests - places).max(0.0);
+                let first = requests.min(places) / self.decoders.groups();
+                Seconds::new(waiting / steady.requests / 2.0 * waiting / requests)
+                    + self.prompts(&self.instance, first).total() * 0.5
             }
-            Load::AtOnce(_) => steady.start,
             Load::Concurrency(clients) if clients > places => {
                 Seconds::new((clients - places) / steady.requests)
             }
@@ -393,54 +325,76 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Steady state of some sequences on each group: in the time of an answer as many prompts run
-    /// as there are sequences. The first token waits for the prompts ahead (M/D/1 at the share of
-    /// time that prompts take) and for the iteration that runs.
-    fn steady(&self, batch: f64) -> Result<Steady, String> {
-        let look = self.look(&self.decoders.spread, 1.0, batch)?;
-        let prompt = self.prompt(&look);
-        let prefill = prompt * (batch / self.later());
-        let single = self.case.lengths.output <= 1.0;
-        let tpot = if single {
-            prompt * batch
-        } else {
-            look.decode + prefill
+    /// Steady state with some sequences on each group that decode.
+    fn steady(&self, batch: f64) -> Steady {
+        if self.case.lengths.output <= 1.0 {
+            return self.prompts_only(batch);
+        }
+        let flow = Flow::of(&self.instance, batch);
+        let tpot = flow.mean.total() / self.workload().yielded();
+        let queue = Flow {
+            utilisation: flow.utilisation.min(FULL),
+            ..flow
         };
-        let utilisation = (prefill / tpot).min(FULL);
-        let ttft = prompt * (1.0 + utilisation / (2.0 * (1.0 - utilisation))) + look.decode;
-        let requests = batch * self.decoders.groups() / (tpot.get() * self.later());
-        Ok(Steady {
-            start: prompt * (batch / 2.0),
+        // Prompts that come faster than they are computed hold the answers up.
+        let late = flow.utilisation.max(1.0);
+        Steady {
             batch,
-            ttft,
+            ttft: queue.first_token(),
             tpot,
-            prefill,
-            requests,
-            look,
-        })
+            requests: batch * self.decoders.groups() / (tpot.get() * self.later() * late),
+            mean: flow.mean,
+        }
     }
 
-    /// The batch at which as many requests are answered as come (Little's law); the fullest where
-    /// more come than are answered.
-    fn at_rate(&self, rate: f64) -> Result<Steady, String> {
-        self.largest(|steady| steady.requests <= rate)
+    /// Answers of one token: prompts one after the other.
+    fn prompts_only(&self, batch: f64) -> Steady {
+        let mean = self.prompts(&self.instance, batch);
+        Steady {
+            batch,
+            ttft: mean.total(),
+            tpot: mean.total(),
+            requests: batch * self.decoders.groups() / mean.total().get(),
+            mean,
+        }
     }
 
-    /// The largest batch within limits.
-    fn within(&self, limits: Limits) -> Result<Steady, String> {
-        self.largest(|steady| steady.tpot <= limits.tpot && steady.ttft <= limits.ttft)
+    /// Some clients for each group, each with one request: those that do not decode wait for their
+    /// first token (Little's law), N = B + rate x TTFT.
+    fn clients(&self, clients: f64) -> Steady {
+        let groups = self.decoders.groups();
+        if self.case.lengths.output <= 1.0 {
+            return self.steady(clients);
+        }
+        let held = |steady: &Steady| steady.batch + steady.requests / groups * steady.ttft.get();
+        let (mut low, mut high) = (0.0, clients);
+        for _ in 0..STEPS {
+            let middle = f64::midpoint(low, high);
+            if held(&self.steady(middle)) <= clients {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let steady = self.steady(f64::midpoint(low, high));
+        let answered = steady.tpot.get() * self.later();
+        let ttft = clients * groups / steady.requests - answered;
+        Steady {
+            ttft: Seconds::new(ttft).max(steady.ttft),
+            ..steady
+        }
     }
 
-    /// The largest batch of which something holds, by bisection; of none the smallest.
-    fn largest(&self, holds: impl Fn(&Steady) -> bool) -> Result<Steady, String> {
+    /// The largest number of sequences of which something holds, by bisection; of none the smallest.
+    fn largest(&self, holds: impl Fn(&Steady) -> bool) -> Steady {
         let (mut low, mut high) = (1.0, self.most);
-        let full = self.steady(high)?;
+        let full = self.steady(high);
         if holds(&full) {
-            return Ok(full);
+            return full;
         }
         while high - low > 1.0 {
             let middle = libm::floor(f64::midpoint(low, high));
-            if holds(&self.steady(middle)?) {
+            if holds(&self.steady(middle)) {
                 low = middle;
             } else {
                 high = middle;
@@ -449,41 +403,10 @@ impl<'a> Server<'a> {
         self.steady(low)
     }
 
-    /// Power of all chips, from the energy of a token with both phases on one pool.
-    fn power(&self, steady: &Steady) -> Result<Option<Power>, String> {
-        let case = self.case;
-        let workload = workload(
-            case,
-            Ask {
-                input: case.lengths.input,
-                output: case.lengths.output,
-                prompts: 1.0,
-                batch: steady.batch,
-            },
-        );
-        let chip = boundless(case.chip);
-        let inner = Case {
-            architecture: case.architecture,
-            workload: &workload,
-            chip: &chip,
-            fabric: case.fabric,
-            chips: u64::MAX,
-        };
-        let plan = Plan {
-            decode: Pool {
-                instances: 1,
-                layout: layout(case, &self.decoders.spread),
-                batch: whole(steady.batch),
-            },
-            prefill: None,
-            format: case.formats.weights,
-            cache_format: case.formats.cache,
-        };
-        let found =
-            evaluate(&inner, &plan).map_err(|reason| format!("not feasible: {reason:?}"))?;
-        let chips = plan.chips() as f64;
-        let each = found.chip_energy_per_token.get() * found.output_tokens_per_second / chips;
-        Ok(Some(Power::new(each * self.decoders.chips() as f64)))
+    /// Power of all chips while such iterations follow each other.
+    fn power(&self, mean: &Iteration) -> Power {
+        let chip = self.instance.case.chip;
+        chip.energy(mean.draw) / mean.total() * self.decoders.chips() as f64
     }
 
     /// A pool for each phase: as many requests as the slower of both, or as the clients send who
@@ -492,44 +415,53 @@ impl<'a> Server<'a> {
         let Load::Concurrency(clients) = self.case.load else {
             return Err("disaggregated serving without a concurrency is not predicted".to_owned());
         };
-        let one = self.look(&prefill.spread, 1.0, 1.0)?;
-        let prompt = self.prompt(&one);
-        let highest = FULL * prefill.groups() / prompt.get();
-        let queued = |rate: f64| {
-            let utilisation = (rate / (highest / FULL)).min(FULL);
-            prompt * (1.0 + utilisation / (2.0 * (1.0 - utilisation))) + one.transfer
+        let prefiller = instance(self.case, self.instance.case, &prefill.spread);
+        let prompt = self.prompts(&prefiller, 1.0).total();
+        let cache = self.case.architecture.kv_bytes(
+            self.case.formats.cache,
+            prefill.spread.tp,
+            self.case.lengths.input,
+        );
+        let transfer = self.case.fabric.across(cache);
+        let highest = prefill.groups() / prompt.get();
+        let first = |rate: f64| {
+            let utilisation = (rate / highest).min(FULL);
+            prompt * (1.0 + utilisation / (2.0 * (1.0 - utilisation))) + transfer
         };
         let groups = self.decoders.groups();
-        let mut rate = highest.min(clients / prompt.get());
-        let mut batch = 1.0;
-        let mut decode = one.decode;
+        let answer =
+            |batch: f64| self.decode(batch).total() / self.workload().yielded() * self.later();
+        let rate = |batch: f64| (batch * groups / answer(batch).get()).min(highest * FULL);
+        let (mut low, mut high) = (0.0, self.most);
         for _ in 0..STEPS {
-            let answer = decode * self.later();
-            let next = (clients / (queued(rate) + answer).get()).min(highest);
-            rate = f64::midpoint(rate, next);
-            batch = (rate * answer.get() / groups).clamp(1.0, self.most);
-            decode = self.look(&self.decoders.spread, 1.0, batch)?.decode;
+            let middle = f64::midpoint(low, high);
+            let requests = rate(middle);
+            let held = middle * groups + requests * first(requests).get();
+            let answered = middle * groups / answer(middle).get() <= highest * FULL;
+            if held <= clients && answered {
+                low = middle;
+            } else {
+                high = middle;
+            }
         }
-        let look = self.look(&self.decoders.spread, 1.0, batch)?;
-        let bound = groups * batch / (look.decode.get() * self.later());
-        let requests = rate.min(bound);
-        let mut found = self.found(&look, batch, look.decode, requests);
-        let left = Seconds::new(clients / requests) - look.decode * self.later();
-        found.ttft = Some(queued(rate).max(left) + self.case.engine.request_host.value);
-        found.whole = found.ttft.map(|ttft| ttft + look.decode * self.later());
+        let batch = f64::midpoint(low, high).max(1e-3);
+        let decode = self.decode(batch);
+        let requests = rate(batch);
+        let parts = decode.parts * (1.0 / self.workload().yielded());
+        let mut found = self.found(batch, parts, decode.spread, requests);
+        let tpot = decode.total() / self.workload().yielded();
+        let left = Seconds::new(clients / requests) - tpot * self.later();
+        found.tpot = Some(tpot);
+        found.ttft = Some(first(requests).max(left) + self.case.engine.request_host.value);
+        found.whole = found.ttft.map(|ttft| ttft + tpot * self.later());
         Ok(found)
     }
 }
 
-/// Steady state of one pool.
-struct Steady {
-    batch: f64,
-    ttft: Seconds,
-    tpot: Seconds,
-    /// Mean wait for the prompts of a batch that starts at once.
-    start: Seconds,
-    /// Time of prompts for each token.
-    prefill: Seconds,
-    requests: f64,
-    look: Look,
+fn instance<'a>(case: &ServingCase, inner: &'a Case<'a>, spread: &Spread) -> Instance<'a> {
+    Instance {
+        case: inner,
+        layout: layout(spread, case.architecture.experts().is_some()),
+        precision: precision(&case.formats, case.architecture),
+    }
 }

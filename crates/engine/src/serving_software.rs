@@ -1,0 +1,36 @@
+//! What a serving engine of the catalogue means for a prediction.
+
+use chokepoint_catalog::{Batching, MemoryShare as Share, Rate, ServingEngine};
+use chokepoint_serve::{MemoryShare, Rates, Software};
+
+/// An engine on the chips of a calibration.
+pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software {
+    let rate = |rate: &Rate| rate.on(curves).value;
+    let rates = &engine.rates;
+    Software {
+        host: engine.iteration_host.value,
+        host_per_sequence: engine.sequence_host.value,
+        host_overlapped: engine.overlaps,
+        kernel_start: engine.launch.value,
+        graph_sequences: engine.graph_batch.value,
+        rates: Rates {
+            gemm: rate(&rates.gemm),
+            grouped: rate(&rates.grouped),
+            prefill: rate(&rates.prefill),
+            decode: rate(&rates.decode),
+            elementwise: rate(&rates.elementwise),
+            communication: rate(&rates.communication),
+        },
+        memory_share: engine.memory_share.value,
+        memory_share_of: match engine.memory_share_of {
+            Share::Whole => MemoryShare::Whole,
+            Share::Free => MemoryShare::Left,
+        },
+        most_tokens: engine.batched_tokens.value,
+        most_sequences: engine.sequences.value as u64,
+        mixes: engine.batching == Batching::Mixed,
+        two_batches: engine.two_batches,
+        exchange_processors: engine.exchange_processors,
+        layerwise_transfer: true,
+    }
+}
