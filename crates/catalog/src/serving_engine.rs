@@ -1,7 +1,7 @@
 //! Serving engines: what a release does by default, what its host adds to an iteration, and what
 //! share of a chip's kernel rate its kernels reach.
 
-use chokepoint_units::Seconds;
+use chokepoint_units::{Bytes, Seconds};
 use serde::Deserialize;
 
 use crate::{Figure, FigureRow, Rate};
@@ -43,6 +43,11 @@ pub struct ServingEngine {
     pub memory_share: Figure<f64>,
     /// What the share is of.
     pub memory_share_of: MemoryShare,
+    /// Memory of the runtime, its workspaces and buffers, on each chip.
+    pub runtime_memory: Figure<Bytes>,
+    /// A sequence starts only when the cache has room for its whole answer.
+    #[serde(default)]
+    pub reserves_answers: bool,
     /// Tokens of one iteration at most; longer prompts are cut into chunks.
     pub batched_tokens: Figure<f64>,
     /// Sequences in flight on one attention group at most.
@@ -196,6 +201,7 @@ impl ServingEngine {
     pub fn figures(&self) -> Vec<FigureRow> {
         let counts = self.counts();
         let mut rows: Vec<FigureRow> = counts.map(|(field, figure)| figure.row(field)).into();
+        rows.push(self.runtime_memory.row("runtime_memory"));
         rows.extend(self.host_times().map(|(field, figure)| figure.row(field)));
         for (field, rate) in self.rates.each() {
             rows.push(rate.all.row(format!("rates.{field}.all")));

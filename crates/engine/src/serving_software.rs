@@ -26,6 +26,8 @@ pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software
             Share::Whole => MemoryShare::Whole,
             Share::Free => MemoryShare::Left,
         },
+        runtime: engine.runtime_memory.value,
+        reserves_answers: engine.reserves_answers,
         most_tokens: engine.batched_tokens.value,
         most_sequences: engine.sequences.value as u64,
         mixes: engine.batching == Batching::Mixed,

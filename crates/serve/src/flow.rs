@@ -59,7 +59,7 @@ impl Flow {
         let cached = workload.input as f64 - workload.computed_input();
         let past = cached + (workload.computed_input() - tokens) / 2.0;
         let share = (prompts * chunks).min(1.0);
-        let together = (prompts * chunks).max(1.0);
+        let together = (prompts * chunks).max(1.0).min(left / tokens);
         let batch = Batch::prompts(together, tokens, past).beside(decodes);
         let carrying = instance.iteration(&batch);
         Self {

@@ -24,14 +24,21 @@ pub struct MemoryTable {
 /// Memory of one chip with batches of `batch` sequences on each attention group, in steady state: with
 /// several stages there are as many batches, each with its layers' cache on the chip. Sequences
 /// are spread evenly over their answers, and a paged cache grows with them (vLLM, section 4.3 of
-/// Kwon et al. 2023), so that a sequence holds its prompt and half of its answer in the mean.
+/// Kwon et al. 2023), so that a sequence holds its prompt and half of its answer in the mean; or all of it where the engine
+/// reserves that.
 pub(crate) fn memory(
     case: &Case,
     layout: &Layout,
     precision: Precision,
     batch: u64,
 ) -> MemoryTable {
-    let length = case.workload.input as f64 + case.workload.output as f64 / 2.0;
+    let answer = case.workload.output as f64;
+    let held_of_it = if case.software.reserves_answers {
+        answer
+    } else {
+        answer / 2.0
+    };
+    let length = case.workload.input as f64 + held_of_it;
     held(case, layout, precision, batch, length)
 }
 
@@ -61,14 +68,14 @@ fn held(
     let software = case.software;
     let fixed = match software.memory_share_of {
         MemoryShare::Whole => Bytes::ZERO,
-        MemoryShare::Left => weights + activations,
+        MemoryShare::Left => weights + activations + software.runtime,
     };
     MemoryTable {
         weights,
         cache,
         activations,
         total: weights + cache + activations,
-        usable: fixed + (case.chip.capacity - fixed) * software.memory_share,
+        usable: fixed + (case.chip.capacity - fixed) * software.memory_share - software.runtime,
     }
 }
 

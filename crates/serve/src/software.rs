@@ -1,7 +1,7 @@
 //! What an engine adds to its kernels, and how it batches.
 
 use chokepoint_chip::KernelClass;
-use chokepoint_units::Seconds;
+use chokepoint_units::{Bytes, Seconds};
 
 /// An engine: host work, rates of its kernels, batching, memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,6 +24,11 @@ pub struct Software {
     pub memory_share: f64,
     /// What the share is of.
     pub memory_share_of: MemoryShare,
+    /// Memory of the runtime, its workspaces and buffers, beside weights, activations and cache.
+    pub runtime: Bytes,
+    /// Whether a sequence starts only when the cache has room for its whole answer (TensorRT-LLM
+    /// `GUARANTEED_NO_EVICT`); else it grows with the answer.
+    pub reserves_answers: bool,
     /// Tokens of one iteration at most: longer prompts are cut into chunks.
     pub most_tokens: f64,
     /// Sequences of a data-parallel group at most.
@@ -55,6 +60,8 @@ impl Software {
         rates: Rates::ONE,
         memory_share: 0.90,
         memory_share_of: MemoryShare::Whole,
+        runtime: Bytes::ZERO,
+        reserves_answers: false,
         most_tokens: 8192.0,
         most_sequences: 4096,
         mixes: true,

@@ -124,6 +124,8 @@ struct Steady {
     ttft: Seconds,
     tpot: Seconds,
     requests: f64,
+    /// Whether prompts come faster than they are computed.
+    full: bool,
     mean: Iteration,
 }
 
@@ -343,6 +345,7 @@ impl<'a> Server<'a> {
             ttft: queue.first_token(),
             tpot,
             requests: batch * self.decoders.groups() / (tpot.get() * self.later() * late),
+            full: flow.utilisation > FULL,
             mean: flow.mean,
         }
     }
@@ -355,6 +358,7 @@ impl<'a> Server<'a> {
             ttft: mean.total(),
             tpot: mean.total(),
             requests: batch * self.decoders.groups() / mean.total().get(),
+            full: false,
             mean,
         }
     }
@@ -366,7 +370,13 @@ impl<'a> Server<'a> {
         if self.case.lengths.output <= 1.0 {
             return self.steady(clients);
         }
-        let held = |steady: &Steady| steady.batch + steady.requests / groups * steady.ttft.get();
+        let held = |steady: &Steady| {
+            if steady.full {
+                f64::INFINITY
+            } else {
+                steady.batch + steady.requests / groups * steady.ttft.get()
+            }
+        };
         let (mut low, mut high) = (0.0, clients);
         for _ in 0..STEPS {
             let middle = f64::midpoint(low, high);
