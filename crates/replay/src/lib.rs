@@ -28,6 +28,6 @@ pub use quantile::Distribution;
 pub use request::{Outcome, Record, Request};
 pub use sim::{Load, Observer, replay};
 pub use step::{Affine, Chunk, DecodeTime, Iteration, Line, MAX_LINES, StepTime};
-pub use summary::{InstanceSummary, Summary};
+pub use summary::{InstanceSummary, Span, Summary};
 pub use synthetic::{Drawn, Lengths, Process, Synthetic};
 pub use trace::{MOONCAKE_HASH_TOKENS, Trace};

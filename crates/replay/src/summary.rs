@@ -43,6 +43,26 @@ pub struct Summary {
     pub instances: Vec<InstanceSummary>,
 }
 
+/// What an instance computed without a break in kind: one iteration with prompts, or a run of
+/// decode iterations. For timelines.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Span {
+    /// The instance.
+    pub instance: u32,
+    /// When it started.
+    #[serde(rename = "start_seconds")]
+    pub start: Seconds,
+    /// When it ended.
+    #[serde(rename = "end_seconds")]
+    pub end: Seconds,
+    /// Iterations.
+    pub iterations: u64,
+    /// Sequences that decoded.
+    pub decoding: u64,
+    /// Tokens of prompts computed.
+    pub prompt_tokens: u64,
+}
+
 /// What one instance did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct InstanceSummary {

@@ -86,6 +86,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::collections::btree_map::Entry;
 
     use proptest::prelude::*;
 
@@ -100,9 +101,9 @@ mod tests {
                 if action == 0 {
                     table.remove(id);
                     map.remove(&id);
-                } else if !map.contains_key(&id) {
+                } else if let Entry::Vacant(vacant) = map.entry(id) {
                     table.insert(id, action);
-                    map.insert(id, action);
+                    vacant.insert(action);
                 }
                 for id in 0..40 {
                     prop_assert_eq!(table.get(id), map.get(&id).copied());

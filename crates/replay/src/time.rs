@@ -33,9 +33,17 @@ impl Femtos {
             .then(|| Self((seconds * PER_SECOND).round() as u128))
     }
 
-    /// As seconds.
+    /// As seconds: whole ones and the rest apart, so that a whole number comes out whole.
     pub(crate) fn seconds(self) -> Seconds {
-        Seconds::new(self.0 as f64 / PER_SECOND)
+        const WHOLE: u64 = PER_SECOND as u64;
+        let (whole, rest) = match u64::try_from(self.0) {
+            Ok(short) => (u128::from(short / WHOLE), short % WHOLE),
+            Err(_) => (
+                self.0 / u128::from(WHOLE),
+                (self.0 % u128::from(WHOLE)) as u64,
+            ),
+        };
+        Seconds::new(whole as f64 + rest as f64 / PER_SECOND)
     }
 }
 

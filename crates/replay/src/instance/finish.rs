@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use super::{Instance, Leave, Running, Work};
 use crate::config::Role;
 use crate::request::{Phase, Slab};
+use crate::summary::Span;
 use crate::time::Femtos;
 
 impl Instance {
@@ -35,6 +36,7 @@ impl Instance {
         self.take_blocks(&mut running, count);
         self.pass(&mut running, count);
         let time = now - running.start;
+        self.report(running.start, now, running.count, true);
         self.tally.decoding += time;
         self.tally.count_decodes(count, self.growth.members, time);
         self.work = Work::Idle;
@@ -43,6 +45,7 @@ impl Instance {
 
     fn tally_step(&mut self, start: Femtos, now: Femtos, decodes: bool) {
         let time = now - start;
+        self.report(start, now, 1, decodes);
         self.tally.prompt_iterations += 1;
         self.tally.computed_tokens += self.parts.iter().map(|part| u64::from(part.1)).sum::<u64>();
         if decodes {
@@ -52,6 +55,19 @@ impl Instance {
             self.tally.prefilling += time;
             self.tally.iterations += 1;
         }
+    }
+
+    /// Keeps what was computed for whoever draws it.
+    fn report(&mut self, start: Femtos, end: Femtos, iterations: u64, decodes: bool) {
+        let decoding = if decodes { self.growth.members } else { 0 };
+        self.ended = Some(Span {
+            instance: self.number,
+            start: start.seconds(),
+            end: end.seconds(),
+            iterations,
+            decoding,
+            prompt_tokens: self.parts.iter().map(|part| u64::from(part.1)).sum(),
+        });
     }
 
     /// The time of an iteration that a failure ends; of a run, only that after the last whole one.

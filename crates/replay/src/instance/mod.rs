@@ -20,7 +20,7 @@ use crate::kv;
 use crate::request::{Phase, Slab};
 use crate::run::Run;
 use crate::step::Chunk;
-use crate::summary::Tally;
+use crate::summary::{Span, Tally};
 use crate::time::Femtos;
 use waiting::Waiting;
 
@@ -92,6 +92,8 @@ pub(crate) struct Instance {
     backlog: u64,
     host_free: u64,
     pub(crate) tally: Tally,
+    /// What it computed last, until that is reported.
+    pub(crate) ended: Option<Span>,
 }
 
 /// Units for a token and units that a sequence grows by at each iteration.
@@ -142,6 +144,7 @@ impl Instance {
             backlog: 0,
             host_free,
             tally: Tally::default(),
+            ended: None,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::config::Fleet;
 use crate::instance::{Instance, Leave, units};
 use crate::request::{Live, Outcome, Record, Request, Slab};
 use crate::run::Clock;
-use crate::summary::{Collector, Summary};
+use crate::summary::{Collector, Span, Summary};
 use crate::time::Femtos;
 use changes::Status;
 use load::Arrivals;
@@ -44,10 +44,14 @@ enum Timer {
     Scale,
 }
 
-/// Whoever wants to know what became of each request, as it happens.
+/// Whoever wants to know what became of each request, as it happens. A closure is one that only
+/// hears of requests.
 pub trait Observer {
     /// A request has ended.
     fn request(&mut self, record: &Record);
+
+    /// An instance has computed something whole. What a failure ended is not told.
+    fn span(&mut self, _span: &Span) {}
 }
 
 impl<F: FnMut(&Record)> Observer for F {
@@ -238,6 +242,9 @@ where
         while let Some(number) = self.restless.pop() {
             let index = number as usize;
             let instance = &mut self.instances[index];
+            if let Some(span) = instance.ended.take() {
+                self.observer.span(&span);
+            }
             if instance.idle() {
                 let clock = &mut self.clocks[instance.pool];
                 instance.plan(self.now, &mut self.live, clock)?;

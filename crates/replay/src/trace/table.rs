@@ -62,7 +62,7 @@ impl Table {
         };
         let mut places = [0; 3];
         for (slot, wanted) in places.iter_mut().zip(schema.wanted()) {
-            *slot = place(wanted).ok_or_else(|| missing(header, wanted, &columns))?;
+            *slot = place(wanted).ok_or_else(|| missing(header, schema, wanted, &columns))?;
         }
         Ok(Self { schema, places })
     }
@@ -135,8 +135,18 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// A column that is not there, with the nearest that is.
-fn missing(header: Row<'_>, wanted: &str, columns: &[(Range<usize>, &str)]) -> Diagnostic {
-    let near = nearest(wanted, columns.iter().map(|(_, name)| *name));
+fn missing(
+    header: Row<'_>,
+    schema: Schema,
+    wanted: &str,
+    columns: &[(Range<usize>, &str)],
+) -> Diagnostic {
+    // A letter or two are no hint, and a column that is right is not meant to be another.
+    let other = |name: &&str| {
+        let known = schema.wanted();
+        name.len() > 2 && !known.iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    let near = nearest(wanted, columns.iter().map(|(_, name)| *name).filter(other));
     let span = near
         .first()
         .and_then(|near| columns.iter().find(|(_, name)| name == near))

@@ -1,6 +1,8 @@
 //! The fast replay against a slow, obvious one: every request's first token, end, instance,
 //! cached tokens and preemptions, to the femtosecond.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+
 mod slow;
 
 use chokepoint_diag::Diagnostic;
@@ -224,7 +226,7 @@ proptest! {
 #[test]
 fn worlds_meet_preemption_swapping_sharing_and_rejection() {
     let mut runner = TestRunner::deterministic();
-    let mut met = [0; 6];
+    let mut met = [0; 5];
     for _ in 0..400 {
         let world = worlds().new_tree(&mut runner).unwrap().current();
         let fates = oracle(&world);
@@ -235,7 +237,6 @@ fn worlds_meet_preemption_swapping_sharing_and_rejection() {
         met[2] += any(|f| f.cached > 0);
         met[3] += any(|f| !f.finished);
         met[4] += any(|f| f.finished && f.first.is_none());
-        met[5] += any(|f| f.preemptions > 3);
     }
     assert!(met.iter().all(|&count| count >= 10), "{met:?}");
 }
