@@ -4,6 +4,7 @@ use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
 use crate::step::StepTime;
+use crate::time::Femtos;
 
 /// Which work an iteration may join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,19 +286,25 @@ impl<'a> Fleet<'a> {
         require(
             (1.0..=64.0).contains(&engine.tokens_per_iteration),
             "a sequence makes 1 to 64 tokens at an iteration",
-        )
+        )?;
+        let copies = match engine.preemption {
+            Preemption::Recompute => true,
+            Preemption::Swap { block_time, .. } => is_time(block_time),
+        };
+        require(copies, "copying a block takes a time that is not negative")
     }
 
     fn check_transfer(&self) -> Result<(), Diagnostic> {
         let Some(transfer) = self.transfer else {
             return Ok(());
         };
+        let token = transfer.bytes_per_token / transfer.bandwidth;
         require(
             transfer.bandwidth.get() > 0.0
-                && transfer.bytes_per_token.get() >= 0.0
-                && transfer.latency.get() >= 0.0
+                && (0.0..=MOST_TOKEN_SECONDS).contains(&token.get())
+                && is_time(transfer.latency)
                 && transfer.overlapped_layers != Some(0),
-            "a transfer has a positive bandwidth, bytes and latency that are not negative, and at least one layer if any",
+            "a transfer has a positive bandwidth, at most 10 seconds for a token, a latency that is not negative, and at least one layer if any",
         )
     }
 
@@ -306,28 +313,47 @@ impl<'a> Fleet<'a> {
             let most = self.pools.first().map_or(0, |pool| pool.instances);
             require(
                 self.pools.len() == 1 && (1..=most).contains(&scaling.least),
-                "scaling needs one pool, and at least one instance and at most those of the pool at the start",
+                "scaling needs one pool, and at the start at least one instance and at most those of the pool",
             )?;
             require(
                 scaling.target_requests > 0.0
-                    && scaling.interval.get() > 0.0
-                    && scaling.start_up.get() >= 0.0,
-                "scaling needs a positive target and interval and a start-up time that is not negative",
+                    && is_time(scaling.interval)
+                    && scaling.interval.get() >= LEAST_INTERVAL
+                    && is_time(scaling.start_up),
+                "scaling needs a positive target, an interval of at least a millisecond and a start-up time that is not negative",
             )?;
         }
-        let known = |f: &Failure| u64::from(f.instance) < self.instances() && f.at.get() >= 0.0;
+        let known = |f: &Failure| u64::from(f.instance) < self.instances() && is_time(f.at);
         require(
-            self.failures
-                .iter()
-                .all(|f| known(f) && f.repair.get() >= 0.0),
+            self.failures.iter().all(|f| known(f) && is_time(f.repair)),
             "a failure names an instance of the fleet and times that are not negative",
         )?;
-        let random = self.random_failures;
+        let sane = |r: RandomFailures| {
+            is_time(r.mean_time_between)
+                && r.mean_time_between.get() >= LEAST_BETWEEN_FAILURES
+                && is_time(r.repair)
+        };
         require(
-            random.is_none_or(|r| r.mean_time_between.get() > 0.0 && r.repair.get() > 0.0),
-            "times between failures and of repair must be positive",
+            self.random_failures.is_none_or(sane),
+            "the mean time between failures is at least a second, and that of a repair is not negative",
+        )?;
+        require(
+            self.horizon.is_none_or(is_time),
+            "a horizon is a time that is not negative",
         )
     }
+}
+
+/// Longest time to send one token, so that a whole request stays a time.
+const MOST_TOKEN_SECONDS: f64 = 10.0;
+/// Shortest interval between decisions on scaling, in seconds.
+const LEAST_INTERVAL: f64 = 1e-3;
+/// Shortest mean time between failures, in seconds.
+const LEAST_BETWEEN_FAILURES: f64 = 1.0;
+
+/// Whether the replay can keep it as a time.
+fn is_time(time: Seconds) -> bool {
+    Femtos::of(time).is_some()
 }
 
 /// A diagnostic unless it holds.

@@ -77,6 +77,12 @@ impl Pool {
         self.unit
     }
 
+    /// Whether free and cached blocks add up to all of them: so it must be without requests.
+    #[cfg(test)]
+    pub(crate) fn all_counted(&self) -> bool {
+        self.free + self.prefix.blocks() * self.unit == self.capacity
+    }
+
     /// Loses everything.
     pub(crate) fn clear(&mut self) {
         self.free = self.capacity;

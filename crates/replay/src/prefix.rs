@@ -131,6 +131,12 @@ impl Prefix {
         true
     }
 
+    /// Cached blocks, held or not.
+    #[cfg(test)]
+    pub(crate) fn blocks(&self) -> u64 {
+        (self.entries.len() - self.unused.len()) as u64
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.places.clear();

@@ -202,6 +202,12 @@ impl Slab {
         self.unused.push(place);
     }
 
+    /// Places, used or not.
+    #[cfg(test)]
+    pub(crate) fn places(&self) -> usize {
+        self.places.len()
+    }
+
     /// Requests under way.
     pub(crate) fn len(&self) -> usize {
         self.places.len() - self.unused.len()

@@ -11,6 +11,7 @@
 //! tokens at each iteration.
 
 use chokepoint_diag::{Code, Diagnostic};
+use chokepoint_units::Seconds;
 
 use crate::step::{DecodeTime, MAX_LINES, StepTime};
 use crate::time::Femtos;
@@ -21,8 +22,8 @@ const STEEPEST: u64 = 1_000_000_000_000_000;
 /// Iteration times with a number of decoding sequences, in femtoseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rates {
-    /// Base and slope for each unit of context.
-    lines: [(u64, u64); MAX_LINES],
+    /// Base, below zero for the chord of some curves, and slope for each unit of context.
+    lines: [(i64, u64); MAX_LINES],
     count: usize,
     /// Sums of contexts for which the lines hold.
     from: u64,
@@ -35,7 +36,7 @@ impl Rates {
         let units = f64::from(units_per_token);
         let mut lines = [(0, 0); MAX_LINES];
         for (rounded, line) in lines.iter_mut().zip(time.lines()) {
-            let base = Femtos::of(line.base).and_then(|t| u64::try_from(t.0).ok());
+            let base = signed(line.base);
             let slope = Femtos::of(line.per_token / units).and_then(|t| u64::try_from(t.0).ok());
             let slope = slope.filter(|&slope| slope <= STEEPEST);
             let (Some(base), Some(slope)) = (base, slope) else {
@@ -43,26 +44,21 @@ impl Rates {
             };
             *rounded = (base, slope);
         }
-        let rates = Self {
+        Ok(Self {
             lines,
             count: time.lines().len(),
             from: (time.from_tokens * units) as u64,
             to: (time.to_tokens * units) as u64,
-        };
-        if rates.line_at(0).0 == 0 && rates.lines().iter().all(|line| line.1 == 0) {
-            return Err(bad_time());
-        }
-        Ok(rates)
+        })
     }
 
-    fn lines(&self) -> &[(u64, u64)] {
+    fn lines(&self) -> &[(i64, u64)] {
         &self.lines[..self.count]
     }
 
     /// The largest line at a context, the steepest of equals.
-    fn line_at(&self, context: u64) -> (u64, u64) {
-        let value =
-            |line: &(u64, u64)| u128::from(line.0) + u128::from(line.1) * u128::from(context);
+    fn line_at(&self, context: u64) -> (i64, u64) {
+        let value = |line: &(i64, u64)| value(*line, context);
         let mut best = self.lines[0];
         for line in &self.lines()[1..] {
             if (value(line), line.1) > (value(&best), best.1) {
@@ -73,11 +69,23 @@ impl Rates {
     }
 }
 
+/// A line's time at a context.
+fn value(line: (i64, u64), context: u64) -> i128 {
+    i128::from(line.0) + i128::from(line.1) * i128::from(context)
+}
+
+/// A time, perhaps below zero, of at most some hours.
+fn signed(time: Seconds) -> Option<i64> {
+    let size = Femtos::of(Seconds::new(time.get().abs()))?;
+    let size = i64::try_from(size.0).ok()?;
+    Some(if time.get() < 0.0 { -size } else { size })
+}
+
 /// What to say about iteration times that cannot be.
 pub(crate) fn bad_time() -> Diagnostic {
     Diagnostic::new(
         Code::Model,
-        "the time of an iteration is not a positive number of seconds (at most five hours for a decode iteration)",
+        "the time of an iteration is not a positive number of seconds (at most two hours for a decode iteration)",
     )
 }
 
@@ -117,6 +125,10 @@ impl<'a> Clock<'a> {
                 rates
             }
         };
+        // Slopes are not negative, so the later iterations take no less.
+        if value(rates.line_at(context), context) <= 0 {
+            return Err(bad_time());
+        }
         Ok(Run {
             rates,
             context,
@@ -138,7 +150,7 @@ pub(crate) struct Run {
 /// Iterations of a run on one line: `first..end`, counted from 0.
 #[derive(Clone, Copy)]
 struct Segment {
-    base: u64,
+    base: i64,
     slope: u64,
     /// Context of its first iteration.
     context: u64,
@@ -151,8 +163,13 @@ impl Segment {
     fn time(&self, growth: u64, count: u64) -> u128 {
         let count = u128::from(count);
         let grown = u128::from(growth) * (count * count.saturating_sub(1) / 2);
-        count * u128::from(self.base)
-            + u128::from(self.slope) * (count * u128::from(self.context) + grown)
+        let sloped = u128::from(self.slope) * (count * u128::from(self.context) + grown);
+        let flat = count * u128::from(self.base.unsigned_abs());
+        if self.base < 0 {
+            sloped - flat
+        } else {
+            sloped + flat
+        }
     }
 
     /// The fewest iterations that take at least `time`, which is at most the whole segment's.
@@ -220,7 +237,8 @@ impl Run {
         for &(other_base, other_slope) in self.rates.lines() {
             if other_slope > slope && self.growth > 0 {
                 // The steeper line is above from the first whole context beyond the crossing.
-                let crossing = base.saturating_sub(other_base) / (other_slope - slope) + 1;
+                let above = base.abs_diff(other_base);
+                let crossing = above / (other_slope - slope) + 1;
                 let iteration = crossing.saturating_sub(self.context).div_ceil(self.growth);
                 end = end.min(iteration.max(first + 1));
             }
@@ -237,13 +255,12 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
-    use chokepoint_units::Seconds;
     use proptest::prelude::*;
 
     use super::*;
     use crate::step::Line;
 
-    fn run(lines: &[(u32, u32)], context: u64, growth: u64) -> Run {
+    fn run(lines: &[(i32, u32)], context: u64, growth: u64) -> Run {
         let lines: Vec<Line> = lines
             .iter()
             .map(|&(base, slope)| Line {
@@ -271,17 +288,35 @@ mod tests {
         assert_eq!(run.count_for(Femtos(u128::MAX), 9), 9);
     }
 
+    #[test]
+    fn a_chord_may_cut_below_zero() {
+        // From 100 fs at 40 to 300 fs at 60: -300 + 10 c.
+        let femtos = |f: f64| Seconds::new(f * 1e-15);
+        let chord = DecodeTime::chord((40.0, femtos(100.0)), (60.0, femtos(300.0)));
+        let run = Run {
+            rates: Rates::of(&chord, 1).unwrap(),
+            context: 40,
+            growth: 5,
+        };
+        assert_eq!(run.longest(), 5);
+        assert_eq!(run.time(5), Femtos(100 + 150 + 200 + 250 + 300));
+        assert_eq!(run.count_for(Femtos(251), 5), 3);
+        let falling = DecodeTime::chord((40.0, femtos(300.0)), (60.0, femtos(100.0)));
+        assert_eq!(falling.lines()[0].base, femtos(200.0));
+    }
+
     proptest! {
         #[test]
         fn closed_form_is_the_sum(
-            lines in proptest::collection::vec((1_u32..2_000_000, 0_u32..3000), 1..=MAX_LINES),
+            lines in proptest::collection::vec((-5000..2_000_000, 0_u32..3000), 1..=MAX_LINES),
             context in 0_u64..5000, growth in 0_u64..300, count in 0_u64..300, part in 0.0..1.1_f64,
         ) {
+            let least = |context: u64| lines.iter().map(|&(b, s)| {
+                i128::from(b) + i128::from(s) * i128::from(context)
+            }).max().unwrap();
+            prop_assume!(least(context) > 0);
             let run = run(&lines, context, growth);
-            let times: Vec<u128> = (0..count).map(|t| {
-                let c = u128::from(context + growth * t);
-                lines.iter().map(|&(b, s)| u128::from(b) + u128::from(s) * c).max().unwrap()
-            }).collect();
+            let times: Vec<u128> = (0..count).map(|t| least(context + growth * t) as u128).collect();
             let total: u128 = times.iter().sum();
             prop_assert_eq!(run.time(count).0, total);
             let wanted = (total as f64 * part) as u128;

@@ -79,6 +79,27 @@ impl DecodeTime {
         })
     }
 
+    /// The straight line between the times at two sums of contexts, for what is between them:
+    /// how a curve is given piece by piece. Where the time falls, as measured curves may here
+    /// and there, the mean of both.
+    #[must_use]
+    pub fn chord(from: (f64, Seconds), to: (f64, Seconds)) -> Self {
+        let rise = to.1 - from.1;
+        let line = if rise.get() > 0.0 && to.0 > from.0 {
+            let per_token = rise / (to.0 - from.0);
+            Line {
+                base: from.1 - per_token * from.0,
+                per_token,
+            }
+        } else {
+            Line {
+                base: (from.1 + to.1) / 2.0,
+                per_token: Seconds::ZERO,
+            }
+        };
+        Self::line(line).within(from.0, to.0)
+    }
+
     /// The same, for sums of contexts in a range only.
     #[must_use]
     pub const fn within(mut self, from_tokens: f64, to_tokens: f64) -> Self {

@@ -339,4 +339,19 @@ impl Instance {
         }
         lost
     }
+
+    /// Entries kept for sequences that end.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Whether all blocks are free or cached and nothing is counted: so it must be when no
+    /// request is here.
+    #[cfg(test)]
+    pub(crate) fn at_rest(&self) -> bool {
+        self.kv.used() == 0
+            && self.kv.all_counted()
+            && (self.backlog, self.growth.extent, self.growth.members) == (0, 0, 0)
+    }
 }

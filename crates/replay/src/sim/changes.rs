@@ -152,7 +152,7 @@ where
         let gone = |state| matches!(state, State::Off | State::Draining);
         let there = self.statuses.iter().filter(|s| !gone(s.state)).count();
         if wanted > there {
-            let start_up = Femtos::of(scaling.start_up).unwrap_or(Femtos::ZERO);
+            let start_up = Femtos::of(scaling.start_up).unwrap_or_default();
             self.grow(wanted - there, start_up);
         } else {
             self.shrink(there - wanted);

@@ -39,6 +39,10 @@ impl<I: Iterator<Item = Result<Request, Diagnostic>>> Arrivals<I> {
                 concurrency,
             } => (requests, true, u64::from(concurrency)),
         };
+        if closed && released == 0 {
+            let message = "a closed loop has at least one request at once";
+            return Err(Diagnostic::new(Code::Value, message));
+        }
         let mut arrivals = Self {
             requests,
             closed,

@@ -12,6 +12,9 @@ mod route;
 mod transfer;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 

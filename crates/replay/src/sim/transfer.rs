@@ -25,7 +25,7 @@ where
             return;
         };
         let bytes = transfer.bytes_per_token * f64::from(self.live[place].target);
-        let time = Femtos::of(bytes / transfer.bandwidth).unwrap_or(Femtos::NEVER);
+        let time = Femtos::of(bytes / transfer.bandwidth).unwrap_or_default();
         let link = &mut self.links[index];
         let (earliest, after) = match transfer.overlapped_layers {
             None => (self.now, Femtos::ZERO),
@@ -34,7 +34,7 @@ where
         let end = link.busy_until.max(earliest) + time;
         let end = end.max(self.now + after);
         link.busy_until = end;
-        let latency = Femtos::of(transfer.latency).unwrap_or(Femtos::ZERO);
+        let latency = Femtos::of(transfer.latency).unwrap_or_default();
         let admission = self.live[place].admission;
         self.set_timer(end + latency, Timer::Sent(place, admission));
     }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
+mod planning;
 mod slow;
 
 use chokepoint_diag::Diagnostic;
