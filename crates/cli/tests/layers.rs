@@ -16,6 +16,7 @@ fn layers() -> BTreeMap<&'static str, u32> {
         ("fabric", 2),
         ("train", 3),
         ("serve", 3),
+        ("replay", 3),
         ("cost", 3),
         ("engine", 4),
         ("report", 5),
