@@ -60,8 +60,10 @@ pub struct ServingEngine {
     pub sequence_host: Figure<Seconds>,
     /// Host time of a request before its prompt runs: reading, tokenising, admission.
     pub request_host: Figure<Seconds>,
-    /// Host time to start one operator outside of graphs.
+    /// Host time to start one operator of a decode outside of graphs.
     pub launch: Figure<Seconds>,
+    /// Host time for each operator of an iteration with prompts, on top of the chip's.
+    pub prompt_launch: Figure<Seconds>,
     /// What its kernels reach of the rates of the chip's curves, by class.
     pub rates: EngineRates,
 }
@@ -187,12 +189,13 @@ impl ServingEngine {
 
     /// Host times with the names of their fields.
     #[must_use]
-    pub const fn host_times(&self) -> [(&'static str, &Figure<Seconds>); 4] {
+    pub const fn host_times(&self) -> [(&'static str, &Figure<Seconds>); 5] {
         [
             ("iteration_host", &self.iteration_host),
             ("sequence_host", &self.sequence_host),
             ("request_host", &self.request_host),
             ("launch", &self.launch),
+            ("prompt_launch", &self.prompt_launch),
         ]
     }
 

@@ -20,6 +20,7 @@ mod schema;
 mod serving;
 mod serving_software;
 mod software;
+mod step_time;
 mod topology;
 mod training;
 mod validate;

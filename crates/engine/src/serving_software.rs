@@ -12,6 +12,7 @@ pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software
         host_per_sequence: engine.sequence_host.value,
         host_overlapped: engine.overlaps,
         kernel_start: engine.launch.value,
+        prompt_start: engine.prompt_launch.value,
         graph_sequences: engine.graph_batch.value,
         rates: Rates {
             gemm: rate(&rates.gemm),

@@ -170,23 +170,23 @@ impl Instance<'_> {
 
     /// Adds what the host takes longer than the chip, or all of its work where it does not overlap.
     ///
-    /// Without a captured graph each kernel is started by the host, which the chip waits for when it
-    /// is faster.
+    /// Without a captured graph each kernel of a decode is started by the host, which the chip waits
+    /// for when it is faster; an iteration with prompts has host work of its own for each kernel.
     fn with_host(&self, work: Work, batch: &Batch) -> Iteration {
         let software = self.case.software;
         let busy = work.total();
-        let graph = batch.only_decodes() && batch.decodes <= software.graph_sequences;
-        let starts = if graph {
+        let starts = if !batch.only_decodes() {
+            software.prompt_start * work.kernels
+        } else if batch.decodes <= software.graph_sequences {
             Seconds::ZERO
         } else {
-            software.kernel_start * work.kernels
+            (software.kernel_start * work.kernels - busy).max(Seconds::ZERO)
         };
-        let late = (starts - busy).max(Seconds::ZERO);
         let host = software.host + software.host_per_sequence * batch.sequences();
         let waits = if software.host_overlapped {
-            (host - busy).max(late)
+            starts.max(host - busy)
         } else {
-            host + late
+            host + starts
         };
         let mut iteration = work.iteration;
         iteration.parts.put(Part::Host, waits);

@@ -15,6 +15,10 @@ pub struct Software {
     pub host_overlapped: bool,
     /// Host time to start one kernel where no captured graph starts them all.
     pub kernel_start: Seconds,
+    /// Host time for each kernel of an iteration with prompts, which comes on top of the chip's:
+    /// preparing, starting and synchronising. Published times to the first token ask for it at all
+    /// lengths of prompts, as work that a faster host would only hide does not.
+    pub prompt_start: Seconds,
     /// Most sequences of a batch whose decode is a captured graph; batches with prompts have none.
     pub graph_sequences: f64,
     /// Rates of its kernels over those of the chip's curves.
@@ -56,6 +60,7 @@ impl Software {
         host_per_sequence: Seconds::ZERO,
         host_overlapped: true,
         kernel_start: Seconds::ZERO,
+        prompt_start: Seconds::ZERO,
         graph_sequences: f64::INFINITY,
         rates: Rates::ONE,
         memory_share: 0.90,

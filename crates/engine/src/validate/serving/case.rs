@@ -141,6 +141,8 @@ pub(super) struct Lengths {
     pub output: f64,
     /// Share of a prompt that a prefix cache holds.
     pub cached: f64,
+    /// Lengths lie evenly within this share of the means.
+    pub spread: f64,
     /// The input is the mean context of decoding, not the prompt.
     pub whole_context: bool,
 }

@@ -10,6 +10,9 @@ use crate::validate::row::Row;
 /// (`InferenceX`; `validation.md` section 8.4, from memory).
 const DRAWN_SHARE: f64 = 0.9;
 
+/// Half of that range over the mean.
+const DRAWN_SPREAD: f64 = 0.1 / 0.9;
+
 /// Mean input of data sets whose table leaves it out, tokens; background knowledge, grade C.
 const DATASETS: [(&str, f64); 4] = [
     ("lm-arena-chat", 200.0),
@@ -168,6 +171,7 @@ pub(super) fn lengths(row: &Row, mode: Mode, assumed: &mut Assumed) -> Result<Le
         input: input.max(1.0),
         output: output.max(1.0),
         cached,
+        spread: if drawn < 1.0 { DRAWN_SPREAD } else { 0.0 },
         // Lengths of a decoding table are those of the cache.
         whole_context: note.contains("kv length"),
     })

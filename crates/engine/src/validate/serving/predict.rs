@@ -6,6 +6,7 @@
 
 use chokepoint_chip::Precision;
 use chokepoint_model::Architecture;
+use chokepoint_replay::{Fleet, Lengths, Process, Record, Router, Summary, Synthetic, replay};
 use chokepoint_serve::{
     Batch, Case, Flow, Instance, Iteration, Layout, MemoryTable, Parts, Software, Workload,
 };
@@ -15,11 +16,14 @@ use super::case::{
     Formats, Limits, Load, Mode, Parallelism, Predicted, Rates, ServingCase, Spread, Workers,
 };
 use crate::serving_software::serving_software;
+use crate::step_time::InstanceTime;
 
 /// Longer than any answer takes.
 const NO_LIMIT: Seconds = Seconds::new(1e9);
 /// Steps of a bisection.
 const STEPS: usize = 40;
+/// Requests that a client of a benchmark sends in all.
+const ROUNDS: f64 = 10.0;
 /// Utilisation at which a queue counts as full.
 const FULL: f64 = 0.98;
 
@@ -134,11 +138,18 @@ impl<'a> Server<'a> {
         let decoders = *case.parallelism.decoders();
         let instance = instance(case, inner, &decoders.spread);
         let held = instance.most_sequences();
+        let most = match case.load {
+            // What ran though it does not fit by our count is taken to have held its clients.
+            Load::Running(clients) | Load::Concurrency(clients) if held == 0 => {
+                clients / decoders.groups()
+            }
+            _ => held as f64,
+        };
         Self {
             case,
             decoders,
             instance,
-            most: held.max(1) as f64,
+            most: most.max(1.0),
             fits: held > 0,
         }
     }
@@ -304,9 +315,82 @@ impl<'a> Server<'a> {
         let mut found = self.found(steady.batch, parts, steady.mean.spread, steady.requests);
         found.tpot = Some(steady.tpot);
         found.ttft = Some(steady.ttft + self.wait(&steady) + self.case.engine.request_host.value);
+        if let Some(summary) = self.replayed() {
+            self.take(&mut found, &summary);
+        }
         found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
         found.power = Some(self.power(&steady.mean));
         found
+    }
+
+    /// The benchmark as it runs: all clients start at once, each sends its next request when the last
+    /// is answered, ten requests for each in all (`InferenceMAX` README: `--num-prompts` ten times
+    /// `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does. Absent where the
+    /// load is another, or does not fit.
+    fn replayed(&self) -> Option<Summary> {
+        let (clients, requests) = match self.case.load {
+            Load::Running(clients) | Load::Concurrency(clients) => (clients, clients * ROUNDS),
+            Load::AtOnce(requests) => (requests, requests),
+            Load::Saturated | Load::Rate(_) | Load::Within(_) => return None,
+        };
+        if self.case.lengths.output <= 1.0 || clients < 1.0 {
+            return None;
+        }
+        let time = InstanceTime::new(self.instance);
+        let instances = self.decoders.count * self.decoders.spread.pp;
+        let engine = if self.fits {
+            time.engine()
+        } else {
+            time.engine_for(clients / instances as f64)
+        };
+        let fleet = Fleet {
+            router: Router::RoundRobin,
+            ..Fleet::of(u32::try_from(instances).ok()?, engine, &time)
+        };
+        let lengths = &self.case.lengths;
+        let drawn = |mean: f64| Lengths {
+            least: whole(mean * (1.0 - lengths.spread)) as u32,
+            most: whole(mean * (1.0 + lengths.spread)) as u32,
+        };
+        let synthetic = Synthetic {
+            requests: whole(requests),
+            process: Process::AtOnce,
+            input: drawn(lengths.input),
+            output: drawn(lengths.output),
+            seed: 1,
+        };
+        let load = chokepoint_replay::Load::Closed {
+            requests: synthetic.draw().ok()?,
+            concurrency: u32::try_from(whole(clients)).ok()?,
+        };
+        let mut watch = |_: &Record| {};
+        let summary = replay(&fleet, load, &mut watch).ok()?;
+        (summary.finished == summary.requests).then_some(summary)
+    }
+
+    /// Takes latencies and rates from a replay; the parts of a token's time keep their shares.
+    fn take(&self, found: &mut Predicted, summary: &Summary) {
+        let host = self.case.engine.request_host.value;
+        let Some((first, later)) = summary
+            .first_token
+            .as_ref()
+            .zip(summary.token_interval.as_ref())
+        else {
+            return;
+        };
+        let steady = found.tpot.map_or(1.0, Seconds::get);
+        let share = later.mean_seconds.get() / steady;
+        for (_, seconds) in &mut found.parts {
+            *seconds *= share;
+        }
+        found.ttft = Some(first.mean_seconds + host);
+        found.tpot = Some(later.mean_seconds);
+        found.whole = summary.whole.as_ref().map(|all| all.mean_seconds + host);
+        found.rates = Rates {
+            requests_per_second: summary.requests_per_second,
+            input_tokens_per_second: summary.requests_per_second * self.case.lengths.input,
+            output_tokens_per_second: summary.output_tokens_per_second,
+        };
     }
 
     /// Mean wait of a request for a place: none where all have one; of a queue sent at once, half

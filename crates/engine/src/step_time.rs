@@ -1,0 +1,131 @@
+//! Times of iterations for the replay, from the iteration model of serving.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use chokepoint_replay::{Chunk, DecodeTime, Engine, Iteration, Order, Preemption, StepTime};
+use chokepoint_serve::{Batch, Instance};
+use chokepoint_units::Seconds;
+
+/// Tokens of a block of the cache (vLLM and `SGLang` defaults: 16 and, by page, up to 64).
+const BLOCK_TOKENS: u32 = 16;
+/// Widening of the range of contexts for which a straight line stands for the time of decoding.
+const RANGE: f64 = 1.25;
+
+/// The time of an instance's iterations: its attention groups in lockstep, sequences spread evenly.
+///
+/// Time over the sum of contexts is piecewise linear in the model but for windows and for the host's
+/// work, so that chords of ranges of a quarter stand for it; prompts of one iteration are taken at
+/// their mean length, with as many pairs of query and key as they have. A group has at least one whole
+/// prompt where there is any: with fewer prompts than groups the others wait for it.
+pub(crate) struct InstanceTime<'a> {
+    instance: Instance<'a>,
+    decode: RefCell<BTreeMap<(u32, i32), DecodeTime>>,
+}
+
+impl<'a> InstanceTime<'a> {
+    pub(crate) const fn new(instance: Instance<'a>) -> Self {
+        Self {
+            instance,
+            decode: RefCell::new(BTreeMap::new()),
+        }
+    }
+
+    fn groups(&self) -> f64 {
+        self.instance.layout.dp as f64
+    }
+
+    /// The sequences of one group that decode.
+    fn decodes(&self, sequences: u32, context_tokens: f64) -> Batch {
+        if sequences == 0 {
+            return Batch::default();
+        }
+        let all = f64::from(sequences);
+        Batch {
+            checked: self.instance.case.workload.checked(),
+            ..Batch::decodes(all / self.groups(), context_tokens / all)
+        }
+    }
+
+    fn decode_time(&self, sequences: u32, context_tokens: f64) -> Seconds {
+        let batch = self.decodes(sequences, context_tokens);
+        self.instance.iteration(&batch).total()
+    }
+
+    /// An engine that schedules as the instance's, with the room that its memory leaves: blocks of a
+    /// cache that grows, or places for whole requests where the engine reserves them.
+    pub(crate) fn engine(&self) -> Engine {
+        let (empty, one) = (self.instance.memory(0), self.instance.memory(1));
+        let left = (empty.usable - empty.total).get().max(0.0);
+        let fitting = left / one.cache.get() * self.groups();
+        self.engine_for(fitting)
+    }
+
+    /// The same with room for so many sequences, over all attention groups, whatever its memory.
+    pub(crate) fn engine_for(&self, fitting: f64) -> Engine {
+        let Instance { case, layout, .. } = self.instance;
+        let (software, workload) = (case.software, case.workload);
+        let most = software.most_sequences.saturating_mul(layout.dp);
+        let (sequences, tokens) = if software.reserves_answers {
+            let whole = (workload.input + workload.output) as f64;
+            let places = (fitting as u64).clamp(1, most);
+            (places, 2.0 * fitting.max(1.0) * whole)
+        } else {
+            let held = workload.input as f64 + workload.output as f64 / 2.0;
+            (most, fitting * held)
+        };
+        let sequences = u32::try_from(sequences).unwrap_or(u32::MAX);
+        let budget = (software.most_tokens * self.groups()) as u32;
+        Engine {
+            max_sequences: sequences,
+            max_tokens: budget.max(sequences),
+            chunked_prefill: true,
+            order: if software.mixes {
+                Order::Mixed
+            } else {
+                Order::PrefillFirst
+            },
+            block_tokens: BLOCK_TOKENS,
+            blocks: (tokens / f64::from(BLOCK_TOKENS)) as u64,
+            watermark_blocks: 0,
+            prefix_cache: false,
+            preemption: Preemption::Recompute,
+            tokens_per_iteration: workload.yielded(),
+        }
+    }
+}
+
+impl StepTime for InstanceTime<'_> {
+    fn mixed(&self, iteration: &Iteration<'_>) -> Seconds {
+        let prompts = mean_chunk(iteration.chunks);
+        let on_group = (prompts.prompts / self.groups()).max(1.0);
+        let batch = Batch {
+            prompts: on_group,
+            ..prompts
+        }
+        .beside(&self.decodes(iteration.decodes, iteration.context_tokens));
+        self.instance.iteration(&batch).total()
+    }
+
+    fn decode(&self, decodes: u32, context_tokens: f64) -> DecodeTime {
+        let step = libm::floor(libm::log(context_tokens.max(1.0)) / libm::log(RANGE)) as i32;
+        let mut known = self.decode.borrow_mut();
+        *known.entry((decodes, step)).or_insert_with(|| {
+            let [from, to] = [step, step + 1].map(|n| libm::pow(RANGE, f64::from(n)));
+            let at = |context| (context, self.decode_time(decodes, context));
+            DecodeTime::chord(at(from), at(to))
+        })
+    }
+}
+
+/// Chunks as so many of their mean length, with the same pairs of query and key.
+fn mean_chunk(chunks: &[Chunk]) -> Batch {
+    let sum = chunks.iter().fold((0.0, 0.0), |sum, chunk| {
+        let (new, past) = (f64::from(chunk.new_tokens), f64::from(chunk.past_tokens));
+        (sum.0 + new, sum.1 + new * (past + new / 2.0))
+    });
+    let count = chunks.len() as f64;
+    let new = sum.0 / count;
+    let past = (sum.1 / sum.0 - new / 2.0).max(0.0);
+    Batch::prompts(count, new, past)
+}
