@@ -222,7 +222,7 @@ fn check_records(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn requests_and_tokens_are_conserved_and_runs_change_nothing(world in worlds()) {
