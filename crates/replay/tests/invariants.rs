@@ -4,9 +4,9 @@
 
 use chokepoint_diag::Diagnostic;
 use chokepoint_replay::{
-    Affine, Engine, Failure, Fleet, Load, Order, Outcome, Pool, Preemption, Process,
-    RandomFailures, Record, Request, Role, Router, Scaling, Summary, Synthetic, Targets, Transfer,
-    replay,
+    Affine, Curves, Engine, Failure, Fleet, Iteration, Lengths, Load, Order, Outcome, Pool,
+    Preemption, Process, RandomFailures, Record, Request, Role, Router, Scaling, StepTime, Summary,
+    Synthetic, Targets, Transfer, replay,
 };
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 use proptest::prelude::*;
@@ -253,6 +253,48 @@ proptest! {
     }
 }
 
+#[test]
+fn curves_give_what_their_formulas_give() {
+    let curves = Curves {
+        mixed: |iteration: &Iteration<'_>| TIME.mixed(iteration),
+        decode: |decodes, context: f64| {
+            let line = TIME.decode(decodes, context).lines()[0];
+            line.base + line.per_token * context
+        },
+    };
+    let synthetic = Synthetic {
+        requests: 3000,
+        process: Process::Poisson { rate: 8.0 },
+        input: Lengths {
+            least: 1,
+            most: 900,
+        },
+        output: Lengths {
+            least: 0,
+            most: 300,
+        },
+        seed: 4,
+    };
+    let run = |time: &dyn StepTime, longest_run| {
+        let mut fleet = Fleet::of(1, Engine::with_blocks(3000), time);
+        fleet.longest_run = longest_run;
+        let load = Load::Timed(synthetic.draw().unwrap());
+        replay(&fleet, load, &mut |_: &Record| {}).unwrap()
+    };
+    let (formula, curve) = (run(&TIME, u64::MAX), run(&curves, u64::MAX));
+    let mean = |summary: &Summary| summary.whole.unwrap().mean_seconds.get();
+    assert!((mean(&curve) / mean(&formula) - 1.0).abs() < 1e-9);
+    assert_eq!(
+        curve.instances[0].iterations,
+        formula.instances[0].iterations
+    );
+    assert_eq!(
+        run(&curves, 1),
+        curve,
+        "pieces of a curve are the same step by step"
+    );
+}
+
 fn bytes(seed: u64) -> String {
     let engine = Engine {
         max_sequences: 8,
@@ -271,11 +313,11 @@ fn bytes(seed: u64) -> String {
             rate: 10.0,
             variation: 2.0,
         },
-        input: chokepoint_replay::Lengths {
+        input: Lengths {
             least: 1,
             most: 900,
         },
-        output: chokepoint_replay::Lengths { least: 0, most: 90 },
+        output: Lengths { least: 0, most: 90 },
         seed,
     };
     let mut text = String::new();
