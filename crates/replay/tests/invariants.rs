@@ -236,20 +236,30 @@ proptest! {
     }
 
     #[test]
-    fn with_one_instance_and_no_limits_more_room_never_preempts_more(
-        requests in requests(), blocks in 30_u64..200, more in 0_u64..5000,
+    fn beyond_room_for_all_more_room_changes_nothing(
+        requests in requests(), more in 1_u64..5000, prefix_cache in any::<bool>(),
     ) {
-        // In general more room can mean more preemptions, since more is admitted; with room for
-        // all prompts and tokens there is none.
-        let all: u64 = requests.iter().map(|r| u64::from((r.input_tokens + r.output_tokens).div_ceil(16))).sum();
-        let preemptions = |blocks| {
-            let engine = Engine { prefix_cache: false, ..Engine::with_blocks(blocks) };
-            let fleet = Fleet::of(1, engine, &TIME);
+        // Below that there is no such law: with more room more is admitted, and more preempted.
+        let blocks = |r: &Request| u64::from((r.input_tokens + r.output_tokens).div_ceil(16));
+        let all: u64 = requests.iter().map(blocks).sum();
+        let run = |blocks| {
+            let engine = Engine { prefix_cache, ..Engine::with_blocks(blocks) };
+            let mut fleet = Fleet::of(1, engine, &TIME);
+            fleet.hash_tokens = 32;
             let load = Load::Timed(requests.iter().cloned().map(Ok::<_, Diagnostic>));
-            replay(&fleet, load, &mut |_: &Record| {}).unwrap().instances[0].preemptions
+            let mut records = Vec::new();
+            let mut observer = |record: &Record| records.push(record.clone());
+            let summary = replay(&fleet, load, &mut observer).unwrap();
+            (records, summary)
         };
-        prop_assert_eq!(preemptions(all + more), 0);
-        prop_assert!(preemptions(blocks) >= preemptions(all));
+        let (records, summary) = run(all);
+        prop_assert_eq!(&run(all + more), &(records, summary.clone()));
+        let instance = &summary.instances[0];
+        prop_assert_eq!((instance.preemptions, instance.evicted), (0, 0));
+        // Every token of a prompt is computed once or found.
+        let prompts: u64 = requests.iter().map(|r| u64::from(r.input_tokens)).sum();
+        prop_assert_eq!(instance.computed_tokens + instance.cached_tokens, prompts);
+        prop_assert!(prefix_cache || instance.cached_tokens == 0);
     }
 }
 
