@@ -10,8 +10,8 @@ use std::fs;
 
 use chokepoint_diag::Diagnostic;
 use chokepoint_replay::{
-    Affine, Engine, Fleet, Lengths, Load, MOONCAKE_HASH_TOKENS, Process, Record, Request, Router,
-    Summary, Synthetic, Trace, replay,
+    Affine, Curves, Engine, Fleet, Iteration, Lengths, Load, MOONCAKE_HASH_TOKENS, Process, Record,
+    Request, Router, StepTime, Summary, Synthetic, Trace, replay,
 };
 use divan::{Bencher, black_box, counter::ItemsCount};
 
@@ -25,6 +25,10 @@ const TIME: Affine = Affine::MADE_UP;
 #[divan::bench(sample_count = 5, args = [(100_000, 1.0), (100_000, 0.8), (1_000_000, 0.8)])]
 fn closed_loop(bencher: Bencher, (requests, share): (u64, f64)) {
     let fleet = Fleet::of(1, Engine::with_blocks(16_384), &TIME);
+    closed(bencher, &fleet, requests, share);
+}
+
+fn closed(bencher: Bencher, fleet: &Fleet<'_>, requests: u64, share: f64) {
     let synthetic = Synthetic {
         requests,
         process: Process::AtOnce,
@@ -37,10 +41,24 @@ fn closed_loop(bencher: Bencher, (requests, share): (u64, f64)) {
             requests: synthetic.draw().unwrap(),
             concurrency: 64,
         };
-        replay(black_box(&fleet), load, &mut |record: &Record| {
+        replay(black_box(fleet), load, &mut |record: &Record| {
             black_box(record);
         })
     });
+}
+
+/// The same with a curve instead of a line.
+#[divan::bench(sample_count = 5)]
+fn closed_loop_with_a_curve(bencher: Bencher) {
+    let curves = Curves {
+        mixed: |iteration: &Iteration<'_>| TIME.mixed(iteration),
+        decode: |decodes: u32, context: f64| {
+            let line = TIME.decode(decodes, context).lines()[0];
+            line.base + line.per_token * context
+        },
+    };
+    let fleet = Fleet::of(1, Engine::with_blocks(16_384), &curves);
+    closed(bencher, &fleet, 100_000, 0.8);
 }
 
 /// A trace as text, or nothing.

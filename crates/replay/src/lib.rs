@@ -63,6 +63,7 @@
 //! staging area without bounds. Routers see instances as they are, without delay.
 
 mod config;
+mod curves;
 mod growth;
 mod instance;
 mod kv;
@@ -83,6 +84,7 @@ pub use config::{
     Engine, Failure, Fleet, Order, Pool, Preemption, RandomFailures, Role, Router, Scaling,
     Targets, Transfer,
 };
+pub use curves::Curves;
 pub use quantile::Distribution;
 pub use request::{Outcome, Record, Request};
 pub use sim::{Load, Observer, replay};

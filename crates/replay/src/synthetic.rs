@@ -153,3 +153,85 @@ impl Iterator for Drawn {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(process: Process, seed: u64) -> Vec<Request> {
+        let synthetic = Synthetic {
+            requests: 200_000,
+            process,
+            input: Lengths::from_share(1000, 0.8),
+            output: Lengths { least: 0, most: 9 },
+            seed,
+        };
+        synthetic.draw().unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn intervals_have_the_rate_and_the_variation_asked_for() {
+        for (process, variation) in [
+            (Process::Uniform { rate: 4.0 }, 0.0),
+            (Process::Poisson { rate: 4.0 }, 1.0),
+            (
+                Process::Gamma {
+                    rate: 4.0,
+                    variation: 2.5,
+                },
+                2.5,
+            ),
+            (
+                Process::Gamma {
+                    rate: 4.0,
+                    variation: 0.5,
+                },
+                0.5,
+            ),
+        ] {
+            let times: Vec<f64> = drawn(process, 3).iter().map(|r| r.arrival.get()).collect();
+            let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+            let squares = gaps
+                .iter()
+                .map(|gap| (gap - mean) * (gap - mean))
+                .sum::<f64>();
+            let deviation = libm::sqrt(squares / gaps.len() as f64);
+            assert!((mean * 4.0 - 1.0).abs() < 0.02, "{process:?}: mean {mean}");
+            assert!(
+                (deviation / mean - variation).abs() < 0.03,
+                "{process:?}: {deviation}"
+            );
+        }
+        assert!(
+            drawn(Process::AtOnce, 3)
+                .iter()
+                .all(|r| r.arrival == Seconds::ZERO)
+        );
+    }
+
+    #[test]
+    fn lengths_are_uniform_and_the_same_for_all_processes_of_a_seed() {
+        let requests = drawn(Process::AtOnce, 5);
+        let mut counts = [0_u32; 10];
+        for request in &requests {
+            assert!((800..=1000).contains(&request.input_tokens));
+            counts[request.output_tokens as usize] += 1;
+        }
+        assert!(
+            counts
+                .iter()
+                .all(|&count| (19_300..20_700).contains(&count)),
+            "{counts:?}"
+        );
+        let lengths = |requests: &[Request]| -> Vec<(u32, u32)> {
+            requests
+                .iter()
+                .map(|r| (r.input_tokens, r.output_tokens))
+                .collect()
+        };
+        let others = drawn(Process::Poisson { rate: 1.0 }, 5);
+        assert_eq!(lengths(&requests), lengths(&others));
+        assert_ne!(lengths(&requests), lengths(&drawn(Process::AtOnce, 6)));
+    }
+}

@@ -121,6 +121,12 @@ fn the_last_admitted_is_preempted_and_computes_again() {
     let (records, summary) = run(&Fleet::of(1, swapping, &FLAT), &cases);
     assert_eq!(whole_seconds(&records), [(26, 58), (26, 90)]);
     assert!(seconds(summary.instances[0].copy_seconds, 4.0));
+    // A replay that ends at 27 has copied for one second.
+    let mut short = Fleet::of(1, swapping, &FLAT);
+    short.horizon = Some(Seconds::new(27.0));
+    let (_, summary) = run(&short, &cases);
+    assert!(seconds(summary.instances[0].copy_seconds, 1.0));
+    assert!(seconds(summary.instances[0].lost_seconds, 0.0));
 
     // The more urgent stays, though it came last.
     let urgent = [

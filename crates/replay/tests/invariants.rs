@@ -4,9 +4,9 @@
 
 use chokepoint_diag::Diagnostic;
 use chokepoint_replay::{
-    Affine, Engine, Failure, Fleet, Load, Order, Outcome, Pool, Preemption, Process,
-    RandomFailures, Record, Request, Role, Router, Scaling, Summary, Synthetic, Targets, Transfer,
-    replay,
+    Affine, Curves, Engine, Failure, Fleet, Iteration, Lengths, Load, Order, Outcome, Pool,
+    Preemption, Process, RandomFailures, Record, Request, Role, Router, Scaling, StepTime, Summary,
+    Synthetic, Targets, Transfer, replay,
 };
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 use proptest::prelude::*;
@@ -222,7 +222,7 @@ fn check_records(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
     fn requests_and_tokens_are_conserved_and_runs_change_nothing(world in worlds()) {
@@ -236,21 +236,73 @@ proptest! {
     }
 
     #[test]
-    fn with_one_instance_and_no_limits_more_room_never_preempts_more(
-        requests in requests(), blocks in 30_u64..200, more in 0_u64..5000,
+    fn beyond_room_for_all_more_room_changes_nothing(
+        requests in requests(), more in 1_u64..5000, prefix_cache in any::<bool>(),
     ) {
-        // In general more room can mean more preemptions, since more is admitted; with room for
-        // all prompts and tokens there is none.
-        let all: u64 = requests.iter().map(|r| u64::from((r.input_tokens + r.output_tokens).div_ceil(16))).sum();
-        let preemptions = |blocks| {
-            let engine = Engine { prefix_cache: false, ..Engine::with_blocks(blocks) };
-            let fleet = Fleet::of(1, engine, &TIME);
+        // Below that there is no such law: with more room more is admitted, and more preempted.
+        let blocks = |r: &Request| u64::from((r.input_tokens + r.output_tokens).div_ceil(16));
+        let all: u64 = requests.iter().map(blocks).sum();
+        let run = |blocks| {
+            let engine = Engine { prefix_cache, ..Engine::with_blocks(blocks) };
+            let mut fleet = Fleet::of(1, engine, &TIME);
+            fleet.hash_tokens = 32;
             let load = Load::Timed(requests.iter().cloned().map(Ok::<_, Diagnostic>));
-            replay(&fleet, load, &mut |_: &Record| {}).unwrap().instances[0].preemptions
+            let mut records = Vec::new();
+            let mut observer = |record: &Record| records.push(record.clone());
+            let summary = replay(&fleet, load, &mut observer).unwrap();
+            (records, summary)
         };
-        prop_assert_eq!(preemptions(all + more), 0);
-        prop_assert!(preemptions(blocks) >= preemptions(all));
+        let (records, summary) = run(all);
+        prop_assert_eq!(&run(all + more), &(records, summary.clone()));
+        let instance = &summary.instances[0];
+        prop_assert_eq!((instance.preemptions, instance.evicted), (0, 0));
+        // Every token of a prompt is computed once or found.
+        let prompts: u64 = requests.iter().map(|r| u64::from(r.input_tokens)).sum();
+        prop_assert_eq!(instance.computed_tokens + instance.cached_tokens, prompts);
+        prop_assert!(prefix_cache || instance.cached_tokens == 0);
     }
+}
+
+#[test]
+fn curves_give_what_their_formulas_give() {
+    let curves = Curves {
+        mixed: |iteration: &Iteration<'_>| TIME.mixed(iteration),
+        decode: |decodes, context: f64| {
+            let line = TIME.decode(decodes, context).lines()[0];
+            line.base + line.per_token * context
+        },
+    };
+    let synthetic = Synthetic {
+        requests: 3000,
+        process: Process::Poisson { rate: 8.0 },
+        input: Lengths {
+            least: 1,
+            most: 900,
+        },
+        output: Lengths {
+            least: 0,
+            most: 300,
+        },
+        seed: 4,
+    };
+    let run = |time: &dyn StepTime, longest_run| {
+        let mut fleet = Fleet::of(1, Engine::with_blocks(3000), time);
+        fleet.longest_run = longest_run;
+        let load = Load::Timed(synthetic.draw().unwrap());
+        replay(&fleet, load, &mut |_: &Record| {}).unwrap()
+    };
+    let (formula, curve) = (run(&TIME, u64::MAX), run(&curves, u64::MAX));
+    let mean = |summary: &Summary| summary.whole.unwrap().mean_seconds.get();
+    assert!((mean(&curve) / mean(&formula) - 1.0).abs() < 1e-9);
+    assert_eq!(
+        curve.instances[0].iterations,
+        formula.instances[0].iterations
+    );
+    assert_eq!(
+        run(&curves, 1),
+        curve,
+        "pieces of a curve are the same step by step"
+    );
 }
 
 fn bytes(seed: u64) -> String {
@@ -271,11 +323,11 @@ fn bytes(seed: u64) -> String {
             rate: 10.0,
             variation: 2.0,
         },
-        input: chokepoint_replay::Lengths {
+        input: Lengths {
             least: 1,
             most: 900,
         },
-        output: chokepoint_replay::Lengths { least: 0, most: 90 },
+        output: Lengths { least: 0, most: 90 },
         seed,
     };
     let mut text = String::new();

@@ -37,6 +37,7 @@ impl Instance {
         self.pass(&mut running, count);
         let time = now - running.start;
         self.report(running.start, now, running.count, true);
+        self.tally.copying += running.start - running.planned;
         self.tally.decoding += time;
         self.tally.count_decodes(count, self.growth.members, time);
         self.work = Work::Idle;
@@ -80,7 +81,7 @@ impl Instance {
                 self.tally.decoding += time;
                 self.tally
                     .count_decodes(running.done, self.growth.members, time);
-                // Nothing is lost while blocks are still copied.
+                self.tally.copying += running.start.min(now) - running.planned;
                 let elapsed = Femtos(now.0.saturating_sub(running.start.0));
                 self.tally.lost += Femtos(elapsed.0.saturating_sub(time.0));
             }

@@ -40,7 +40,8 @@ enum Work {
 #[derive(Debug, Clone, Copy)]
 struct Running {
     run: Run,
-    /// When its first iteration starts.
+    /// When copying starts, and when that is done and the first iteration starts.
+    planned: Femtos,
     start: Femtos,
     /// Iterations in it.
     count: u64,

@@ -119,9 +119,9 @@ impl Instance {
         let available = self.kv.available() + self.growth.blocks(1);
         let count = self.growth.most(available, limit).max(1);
         self.next = start + run.time(count);
-        self.tally.copying += start - now;
         self.work = Work::Run(Running {
             run,
+            planned: now,
             start,
             count,
             done: 0,
