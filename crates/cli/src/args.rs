@@ -118,6 +118,9 @@ pub struct Train {
     /// Also show plans that take longer and need less memory.
     #[arg(long)]
     pub front: bool,
+    /// Also simulate what the traffic of a step takes on the links that its kinds share.
+    #[arg(long)]
+    pub contention: bool,
     /// Plans that are searched.
     #[arg(long, value_enum, default_value = "mainstream")]
     pub space: SpaceName,

@@ -67,6 +67,7 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
         prices: options.prices.clone(),
         others: usize::from(options.top),
         front: options.front,
+        contention: options.contention,
         space: match options.space {
             SpaceName::Mainstream => SpaceChoice::Mainstream,
             SpaceName::All => SpaceChoice::Published,

@@ -1,6 +1,6 @@
 //! One training run: what must hold whatever the figures.
 
-#![expect(clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 use chokepoint_engine::train::PlanChunks;
 use chokepoint_engine::{
@@ -207,4 +207,53 @@ fn what_a_framework_lacks_is_refused() {
         assert!(error.message.contains(expected), "{error}");
         assert!(error.help.is_some());
     }
+}
+
+/// A run with a plan, whose traffic is simulated.
+fn contended(model: &str, chips: u64, plan: &str) -> TrainingRun {
+    let asked = RunRequest {
+        plan: Some(plan.to_owned()),
+        contention: true,
+        failures: Failures::Ignored,
+        ..request(model, "hgx-h100", chips)
+    };
+    run_training(&asked, &Data::load(&[]).unwrap()).unwrap()
+}
+
+/// What shares no wires is as fast as alone: a node's tensor parallelism beside transfers and
+/// gradients between nodes. Those two share each card, both all the time: with messages of equal
+/// time each takes twice as long, of which a step has what the other sends in it at most.
+#[test]
+fn traffic_on_the_same_cards_takes_turns() {
+    let run = contended("llama-3.1-405b", 2048, "tp=8 pp=16 vp=8 mbs=1 bf16");
+    let beside = found(&run).contention.as_ref().unwrap();
+    let of = |kind: &str| {
+        let row = beside.rows.iter().find(|row| row.kind == kind).unwrap();
+        *row.found.as_ref().unwrap()
+    };
+    assert!((of("tensor_parallel").factor - 1.0).abs() < 1e-6);
+    let sends = of("pipeline_transfer");
+    let data = of("data_parallel");
+    for found in [sends, data] {
+        assert!((1.85..2.1).contains(&found.factor), "{found:?}");
+        assert!(found.in_step >= 1.0 && found.in_step <= found.factor);
+        assert!(((found.together / found.alone) - found.factor).abs() < 1e-9);
+    }
+    assert!(data.in_step < data.factor, "{data:?}");
+    let (alone, most) = (beside.alone.get(), beside.step.unwrap().get());
+    assert!(most > alone && most < 1.2 * alone, "{most} {alone}");
+    assert!((alone / metric(found(&run), "step_seconds") - 1.0).abs() < 1e-12);
+}
+
+/// Without overlap nothing runs at once on a chip, and without a pipeline nothing elsewhere.
+#[test]
+fn a_step_without_overlap_has_no_contention() {
+    let run = contended("llama-3.1-70b", 64, "tp=8 dp=8 mbs=1 bf16 overlap=none");
+    let beside = found(&run).contention.as_ref().unwrap();
+    assert_eq!(beside.chips, (64, 64));
+    assert_eq!(beside.rows.len(), 2);
+    for row in &beside.rows {
+        assert!((row.found.as_ref().unwrap().factor - 1.0).abs() < 1e-12);
+    }
+    assert_eq!(beside.step, Some(beside.alone));
 }

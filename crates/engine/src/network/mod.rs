@@ -25,6 +25,7 @@ pub use request::{
     CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size, sizes,
 };
 
+pub(crate) use share::shared;
 pub use share::{ShareFound, ShareRequest, ShareRow, ShareRun, Traffic, parse_traffic, run_share};
 use simulate::{Simulated, Simulator};
 

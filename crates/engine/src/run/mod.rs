@@ -1,6 +1,7 @@
 //! One training run on one system: the best plan or a given one, what it takes, what binds it,
 //! what failures leave of it and what it costs.
 
+mod contention;
 mod failures;
 mod find;
 mod link;
@@ -15,6 +16,7 @@ use chokepoint_catalog::Framework;
 use chokepoint_diag::Diagnostic;
 use chokepoint_train::{Case, PlanChunks, Scheduler, Workload, plan_chunks};
 
+pub use contention::{ContentionFound, ContentionRow, RunContention};
 pub use failures::RunGoodput;
 pub use link::Local;
 pub use options::TrainingOptions;
@@ -29,6 +31,7 @@ use crate::economics::Economics;
 use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
 use crate::software::software;
+use contention::Simulated;
 pub(crate) use find::{Choice, Found, space};
 pub(crate) use setting::{Setting, outcome};
 
@@ -103,6 +106,11 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
             run.evaluated = found.evaluated;
             run.pruned = found.pruned;
             let mut result = result(&setting, request, &found, &mut run.notes)?;
+            if request.contention {
+                let simulated = Simulated::new(&site, &found.best, &parts, data);
+                let contention = simulated.map(|simulated| simulated.contention());
+                result.contention = contention.map_err(|note| run.notes.push(note)).ok();
+            }
             if let Some(link) = &link {
                 let gathered = choice.gathered(sites, request, framework, &whole)?;
                 let split = link.split(&setting, &found.best, &result, &gathered)?;
@@ -175,6 +183,7 @@ fn result(
         others,
         outcome,
         sites: None,
+        contention: None,
         chunks,
         goodput,
         timeline,

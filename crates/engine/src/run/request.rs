@@ -36,6 +36,8 @@ pub struct RunRequest {
     pub others: usize,
     /// Whether to look for plans that take longer and need less memory.
     pub front: bool,
+    /// Whether to look for what the step's traffic takes beside itself.
+    pub contention: bool,
     /// Plans that are searched.
     pub space: SpaceChoice,
     /// Framework that must be able to run what is searched.
@@ -87,6 +89,7 @@ impl RunRequest {
             prices: "retail-2025".to_owned(),
             others: 5,
             front: false,
+            contention: false,
             space: SpaceChoice::Mainstream,
             target: None,
             sites: SitesOptions::default(),

@@ -1,5 +1,6 @@
 //! A training run as table, JSON, CSV and a drawing of its pipeline.
 
+mod contention;
 mod csv;
 mod drawing;
 mod gantt;

@@ -3,7 +3,7 @@
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, TrainingRun};
 
 use super::lines::lines;
-use super::sites;
+use super::{contention, sites};
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
@@ -98,6 +98,10 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     table(out, &memory(words, outcome));
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
+    }
+    if let Some(beside) = &found.contention {
+        table(out, &contention::grid(words, beside));
+        line(out, &contention::lines(words, beside));
     }
     if let Some(split) = &found.sites {
         table(out, &sites::table(words, split));
