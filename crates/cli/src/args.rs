@@ -109,6 +109,9 @@ pub struct Train {
     /// Leave failures out.
     #[arg(long)]
     pub no_failures: bool,
+    /// Also count the time in which links or switches of the network have failed and slow the run.
+    #[arg(long)]
+    pub degraded_network: bool,
     /// Id of the price book.
     #[arg(long, value_name = "ID", default_value = "retail-2025")]
     pub prices: String,

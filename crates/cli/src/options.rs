@@ -99,9 +99,9 @@ impl Training {
 /// What of a network fails and is slow.
 #[derive(Debug, Args)]
 pub struct DamageOptions {
-    /// Parts that fail, `PART[:NUMBER]` or `PART:SHARE%`, such as spine:2 or cable:1%: cable, port,
-    /// card, leaf, spine, switch (leaf or spine), plane or domain-switch. May be given several
-    /// times; with flows.
+    /// Parts that fail, `PART[:NUMBER]` or `PART:SHARE%`, such as spine:2 or cable:1%: cable,
+    /// uplink (a cable between switches), port, card, leaf, spine, switch (leaf or spine), plane or
+    /// domain-switch. May be given several times; with flows.
     #[arg(long, value_name = "PARTS")]
     pub fail: Vec<String>,
     /// Parts that run at a share of their rate, `PART[:NUMBER]:RATE` or `PART:SHARE%:RATE`, such as

@@ -68,6 +68,7 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
         others: usize::from(options.top),
         front: options.front,
         contention: options.contention,
+        degraded_network: options.degraded_network,
         space: match options.space {
             SpaceName::Mainstream => SpaceChoice::Mainstream,
             SpaceName::All => SpaceChoice::Published,

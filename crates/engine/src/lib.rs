@@ -36,9 +36,9 @@ pub use network::{
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
-    ContentionFound, ContentionRow, Failures, Local, RunContention, RunFigures, RunFound,
-    RunGoodput, RunPlan, RunRequest, RunSites, RunTimeline, SitesOptions, SpaceChoice,
-    TrainingOptions, TrainingRun, parse_formats, parse_tokens, run_training,
+    ContentionFound, ContentionRow, DegradedRow, Failures, Local, RunContention, RunDegraded,
+    RunFigures, RunFound, RunGoodput, RunPlan, RunRequest, RunSites, RunTimeline, SitesOptions,
+    SpaceChoice, TrainingOptions, TrainingRun, parse_formats, parse_tokens, run_training,
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;

@@ -257,3 +257,49 @@ fn a_step_without_overlap_has_no_contention() {
     }
     assert_eq!(beside.step, Some(beside.alone));
 }
+
+/// Failures that leave the network slower: of 2,048 uplinks that fail once in 1 / 1.87e-5 days and are
+/// back after 4, one is down in 1 - exp(-0.153) of the time; a chip without its only port, and a leaf
+/// without which 32 chips are cut off, stop the job. The time goes from work, by the mean slowdown.
+#[test]
+fn a_degraded_network_takes_its_part_of_a_run() {
+    let asked = |degraded_network| RunRequest {
+        plan: Some("tp=2 pp=4 vp=8 dp=256 ep=32 mbs=1 fp8 recompute=modules".to_owned()),
+        degraded_network,
+        ..request("deepseek-v3", "hgx-h100", 2048)
+    };
+    let data = Data::load(&[]).unwrap();
+    let (plain, run) = (
+        run_training(&asked(false), &data).unwrap(),
+        run_training(&asked(true), &data).unwrap(),
+    );
+    let degraded = found(&run).degraded.as_ref().unwrap();
+    let rows: Vec<_> = degraded
+        .rows
+        .iter()
+        .map(|row| (row.part, row.there, row.slowdown.is_ok()))
+        .collect();
+    let expected = [
+        ("uplink", 2048, true),
+        ("port", 2048, false),
+        ("leaf", 64, false),
+        ("spine", 32, true),
+    ];
+    assert_eq!(rows, expected);
+    let down = 1.0 - libm::exp(-2048.0 * 1.87e-5 * 4.0);
+    assert!((degraded.rows[0].share / down - 1.0).abs() < 1e-12);
+    let slower = |at: usize| {
+        let row = &degraded.rows[at];
+        row.share * (row.slowdown.as_ref().unwrap() - 1.0)
+    };
+    assert!(degraded.slowdown > 1.0 && degraded.slowdown < 1.05);
+    assert!((degraded.slowdown - 1.0 - slower(0) - slower(3)).abs() < 1e-12);
+    let share = |run: &TrainingRun, cause: &str| {
+        let causes = found(run).goodput.as_ref().unwrap().causes.clone();
+        causes.iter().find(|(key, _)| *key == cause).unwrap().1
+    };
+    assert!(share(&plain, "degraded_network").abs() < 1e-15);
+    let (before, after) = (share(&plain, "work"), share(&run, "work"));
+    assert!((before / after / degraded.slowdown - 1.0).abs() < 1e-12);
+    assert!((before - after - share(&run, "degraded_network")).abs() < 1e-12);
+}

@@ -4,7 +4,7 @@
 
 use chokepoint_engine::fabric::algorithm::Collective;
 use chokepoint_engine::model::Architecture;
-use chokepoint_engine::units::{NumberFormat, Seconds};
+use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
 use chokepoint_engine::{Data, SystemParts, system_parts};
 use chokepoint_train::{
     Case, Part, Plan, Sharding, Slowdowns, Software, StepTraffic, TrafficKind, Workload,
@@ -51,13 +51,13 @@ fn traffic_by_hand() {
         let tensor = of(&found, TrafficKind::Tensor);
         let boundary = 4096.0 * 8192.0 * 2.0;
         assert_eq!(tensor.message.collective, Collective::AllGather);
-        assert_eq!(tensor.message.size.get(), boundary);
+        assert_eq!(tensor.message.size, Bytes::new(boundary));
         let group = tensor.message.group;
         let scatter = case.fabric.reduce_scatter(group, tensor.message.size);
         let in_step = (tensor.time + scatter) * (2.0 * 2.0 * 20.0 * 32.0);
         assert!((tensor.in_step / in_step - 1.0).abs() < 1e-9);
         let sends = of(&found, TrafficKind::Pipeline);
-        assert_eq!(sends.message.size.get(), boundary / 8.0);
+        assert_eq!(sends.message.size, Bytes::new(boundary / 8.0));
         assert_eq!(
             (sends.message.group.size, sends.message.group.stride),
             (4, 64)

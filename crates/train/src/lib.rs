@@ -48,7 +48,9 @@ pub use checkpoint::{
 };
 pub use chunks::{PlanChunks, plan_chunks};
 pub use evaluate::{Infeasible, Prediction, evaluate, measure, measure_slowed};
-pub use goodput::{Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown};
+pub use goodput::{
+    Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown, share_with_failure,
+};
 pub use limits::OutOfRange;
 pub use local_steps::{
     LocalPlan, LocalSteps, SynchronousStep, Wan, break_even_inner_steps, diloco_loss_ratio,

@@ -28,8 +28,8 @@ use crate::network::{ShareRequest, ShareRun, Traffic, shared};
 use crate::resolve::SystemParts;
 use crate::row::Statement;
 
-/// Chips that are simulated where a pattern of a plan fits so few.
-const ENOUGH: u64 = 256;
+/// Chips that are simulated for contention where a pattern of a plan fits so few.
+pub(super) const ENOUGH: u64 = 256;
 /// Most chips that are simulated.
 const MOST: u64 = 4096;
 /// Most messages that are sent back to back.
@@ -92,12 +92,13 @@ pub(super) struct Simulated<'a> {
 }
 
 impl<'a> Simulated<'a> {
-    /// The traffic of the plan that was found for a case.
+    /// The traffic of the plan that was found for a case, on so many chips as are enough where its
+    /// pattern fits them.
     ///
     /// # Errors
     /// Why it cannot be simulated.
     pub(super) fn new(
-        case: &'a Case<'a>,
+        (case, enough): (&'a Case<'a>, u64),
         best: &Prediction,
         parts: &'a SystemParts,
         data: &'a Data,
@@ -105,7 +106,7 @@ impl<'a> Simulated<'a> {
         let plan = &best.plan;
         let whole = step_traffic(case, plan)
             .map_err(|error| Statement::new("not-simulated", [("why", error.to_string())]))?;
-        let (chips, small) = smaller(case, plan, &whole);
+        let (chips, small) = smaller((case, enough), plan, &whole);
         if chips > MOST {
             let counts = [("chips", chips.to_string()), ("most", MOST.to_string())];
             return Err(Statement::new("traffic-too-large", counts));
@@ -123,7 +124,7 @@ impl<'a> Simulated<'a> {
     }
 
     /// Some kinds of traffic, each alone and all at once, on a network with damage.
-    fn run(&self, places: &[usize], damage: Vec<Damage>) -> ShareRun {
+    fn run(&self, places: &[usize], damage: Vec<Damage>, seed: u64) -> ShareRun {
         let of = |place: &usize| Traffic {
             collective: self.small[*place].message.collective,
             size: self.small[*place].message.size * self.messages(*place, places),
@@ -136,7 +137,7 @@ impl<'a> Simulated<'a> {
             chips: self.chips,
             traffic: places.iter().map(of).collect(),
             damage,
-            seed: 0,
+            seed,
         };
         shared(&request, self.parts, self.data)
     }
@@ -159,7 +160,7 @@ impl<'a> Simulated<'a> {
         }
         let runs: Vec<ShareRun> = moments
             .iter()
-            .map(|moment| self.run(moment, Vec::new()))
+            .map(|moment| self.run(moment, Vec::new(), 0))
             .collect();
         let row = |place: usize| {
             let traffic = &self.small[place];
@@ -231,21 +232,52 @@ impl<'a> Simulated<'a> {
         Ok(found)
     }
 
+    /// Chips that are simulated.
+    pub(super) const fn chips(&self) -> u64 {
+        self.chips
+    }
+
+    /// Time of a step with damage to the network over that without, at the worst of some places.
+    ///
+    /// # Errors
+    /// Why traffic was not run; at any of the places.
+    pub(super) fn damaged(&self, damage: Damage, seeds: &[u64]) -> Result<f64, Statement> {
+        let mut slowdowns = Slowdowns::NONE;
+        for (place, traffic) in self.whole.iter().enumerate() {
+            let alone = |damage, seed| {
+                let run = self.run(&[place], damage, seed);
+                let found = run.rows.into_iter().next().map(|row| row.found);
+                found.unwrap_or_else(|| Err(Statement::new("no-algorithm", [])))
+            };
+            let whole = alone(Vec::new(), 0)?.alone;
+            for seed in seeds {
+                let found = alone(vec![damage], *seed)?.alone;
+                slowdowns.raise(traffic.kind, found / whole);
+            }
+        }
+        let step = self.slowed(&slowdowns).map(|found| found.step);
+        Ok(step.map_or(1.0, |step| (step / self.step).max(1.0)))
+    }
+
     /// The step with stretched traffic.
-    pub(super) fn slowed(&self, slowdowns: &Slowdowns) -> Option<Prediction> {
+    fn slowed(&self, slowdowns: &Slowdowns) -> Option<Prediction> {
         measure_slowed(self.case, &self.plan, slowdowns).ok()
     }
 }
 
 /// The traffic of the plan on the most chips, up to those that are enough, that keep its pattern;
 /// of the fewest that do where all are more.
-fn smaller(case: &Case, plan: &Plan, whole: &[StepTraffic]) -> (u64, Vec<StepTraffic>) {
+fn smaller(
+    (case, enough): (&Case, u64),
+    plan: &Plan,
+    whole: &[StepTraffic],
+) -> (u64, Vec<StepTraffic>) {
     let mut best = (plan.chips(), whole.to_vec());
     for pp in [plan.pp, plan.pp.min(4), plan.pp.min(2)] {
         for dp in (1..=plan.dp).filter(|dp| plan.dp.is_multiple_of(*dp)) {
             let small = Plan { pp, dp, ..*plan };
             let (chips, known) = (small.chips(), best.0);
-            let nearer = chips < known && known > ENOUGH || chips > known && chips <= ENOUGH;
+            let nearer = chips < known && known > enough || chips > known && chips <= enough;
             let domain = case.fabric.domain;
             let even = chips <= domain || chips.is_multiple_of(domain);
             let whole_even = plan.chips() <= domain || plan.chips().is_multiple_of(domain);

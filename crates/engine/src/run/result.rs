@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_model::Architecture;
 use chokepoint_train::{PlanChunks, Prediction, Software, Timeline, Workload};
 
-use super::{RunContention, RunGoodput, RunSites};
+use super::{RunContention, RunDegraded, RunGoodput, RunSites};
 use crate::emit::Job;
 use crate::prediction::plan_fields;
 use crate::row::{Outcome, Statement};
@@ -69,6 +69,8 @@ pub struct RunFound {
     pub front: Vec<RunPlan>,
     /// What its traffic takes beside itself, where that was asked for.
     pub contention: Option<RunContention>,
+    /// What failed parts of the network take of it, where that was asked for.
+    pub degraded: Option<RunDegraded>,
     /// What its split over sites costs, where there are several.
     pub sites: Option<RunSites>,
     /// What failures leave of it.

@@ -20,6 +20,8 @@ use crate::network::Network;
 pub enum NetworkPart {
     /// A cable inside a domain or between switches, both directions.
     Cable,
+    /// A cable between switches, both directions.
+    Uplink,
     /// A port of a chip's card.
     Port,
     /// A chip's card, with all its ports.
@@ -38,8 +40,9 @@ pub enum NetworkPart {
 
 impl NetworkPart {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Cable,
+        Self::Uplink,
         Self::Port,
         Self::Card,
         Self::Leaf,
@@ -54,6 +57,7 @@ impl NetworkPart {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cable => "cable",
+            Self::Uplink => "uplink",
             Self::Port => "port",
             Self::Card => "card",
             Self::Leaf => "leaf",
@@ -154,7 +158,8 @@ impl SystemNetwork {
         let outside = !matches!(self.outside().0, Outside::Nothing);
         let number = |count: u32| if outside { count } else { 0 };
         match part {
-            NetworkPart::Cable => self.cable_places(),
+            NetworkPart::Cable => self.cable_places(0),
+            NetworkPart::Uplink => self.cable_places(self.first_outside()),
             NetworkPart::Port | NetworkPart::Card => {
                 numbered((0..number(self.chips())).map(Place::Card).collect())
             }
@@ -177,9 +182,9 @@ impl SystemNetwork {
         }
     }
 
-    /// Cables inside domains and between switches; a chip whose card has no cable takes no part.
-    fn cable_places(&self) -> Vec<(u64, Place)> {
-        let links = 0..self.links().len() as u32;
+    /// Cables inside domains and between switches, of the links from one on; those of cards are ports.
+    fn cable_places(&self, first: u32) -> Vec<(u64, Place)> {
+        let links = first..self.links().len() as u32;
         let forth = links.filter(|link| *link <= self.back(*link) && !self.is_card(*link));
         let cables = forth.flat_map(|link| {
             let place = move |cable| (u64::from(link) << 32 | u64::from(cable), Place::Cable(link));

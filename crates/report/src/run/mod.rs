@@ -2,6 +2,7 @@
 
 mod contention;
 mod csv;
+mod degraded;
 mod drawing;
 mod gantt;
 mod json;

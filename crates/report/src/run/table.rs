@@ -3,7 +3,7 @@
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, TrainingRun};
 
 use super::lines::lines;
-use super::{contention, sites};
+use super::{contention, degraded, sites};
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
@@ -111,6 +111,10 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     }
     if let Some(goodput) = &found.goodput {
         table(out, &failures(words, run, goodput));
+    }
+    if let Some(degraded) = &found.degraded {
+        table(out, &degraded::grid(words, degraded));
+        line(out, &degraded::line(words, degraded));
     }
     if !found.others.is_empty() {
         table(out, &plans(words, "run.others", &found.others));

@@ -7,11 +7,11 @@ use chokepoint_engine::train::{
 };
 use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
 use chokepoint_engine::{
-    ContentionFound, ContentionRow, Kind, Local, RunContention, RunFigures, RunFound, RunGoodput,
-    RunPlan, RunSites, RunTimeline, Statement, TrainingRun,
+    ContentionFound, ContentionRow, DegradedRow, Kind, Local, RunContention, RunDegraded,
+    RunFigures, RunFound, RunGoodput, RunPlan, RunSites, RunTimeline, Statement, TrainingRun,
 };
 
-use super::contention;
+use super::{contention, degraded};
 use crate::messages::Words;
 use crate::sample::outcome;
 use crate::terminal::drawn;
@@ -103,6 +103,7 @@ fn sample(schedule: Schedule, pp: u64, micro_batches: u64) -> TrainingRun {
             others: vec![plan("tp=4 pp=8 dp=64 mbs=1 fp8", 0.02)],
             front: vec![plan("tp=8 pp=8 dp=32 mbs=1 fp8", 0.0)],
             contention: None,
+            degraded: None,
             sites: None,
             goodput: Some(goodput),
             chunks,
@@ -306,4 +307,40 @@ fn contention_reads_as_recorded() {
     beside.rows.push(data);
     beside.step = None;
     insta::assert_snapshot!("contention_zh", shown(&beside, Language::Zh));
+}
+
+/// Parts of which one slows a step and the other stops the job.
+#[test]
+fn a_degraded_network_reads_as_recorded() {
+    let row = |part, slowdown| DegradedRow {
+        part,
+        there: 2048,
+        share: 0.14,
+        slowdown,
+    };
+    let found = RunDegraded {
+        chips: (1024, 2048),
+        rows: vec![
+            row("uplink", Ok(1.02)),
+            row("port", Err(Statement::new("cut-off", []))),
+        ],
+        slowdown: 1.0028,
+    };
+    let words = [Language::En, Language::Zh].map(Words::new);
+    let shown = words.map(|words| {
+        let grid = degraded::grid(&words, &found);
+        let line = degraded::line(&words, &found);
+        format!("{}\n{}\n{line}", grid.title, drawn(&grid, 140))
+    });
+    insta::assert_snapshot!("degraded", shown.join("\n\n"));
+    let json = degraded::json(&found);
+    assert_eq!(json["parts"][0]["slowdown"], 1.02);
+    assert_eq!(json["parts"][1]["reason"]["key"], "cut-off");
+    let mut run = sample(Schedule::OneForwardOneBackward, 1, 8);
+    if let Some(result) = &mut run.found {
+        result.degraded = Some(found);
+    }
+    assert!(run_table(&run, Language::En).contains("Uplink"));
+    let text = run_json(&run, 0.5, Language::En).unwrap();
+    assert!(text.contains("mean_slowdown"));
 }
