@@ -411,12 +411,23 @@ fn experience(catalog: &Catalog, file: &str, experience: &Experience, found: &mu
             &experience.checkpoint.blocking_share,
             0.0..=1.0,
         ),
+        (
+            "network.failures_per_link_day",
+            &experience.network.failures_per_link_day,
+            0.0..=0.01,
+        ),
+        (
+            "network.failures_per_switch_day",
+            &experience.network.failures_per_switch_day,
+            0.0..=0.01,
+        ),
     ];
     for (field, figure, range) in ratios {
         plain_band(file, field, figure, range, found);
     }
     let times = [
         ("repair", &experience.repair, 3600.0..=5.2e6),
+        ("network.repair", &experience.network.repair, 60.0..=5.2e6),
         ("restart", &experience.restart, 1.0..=7200.0),
     ];
     for (field, figure, range) in times {

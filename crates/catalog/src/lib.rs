@@ -35,7 +35,7 @@ pub use link::{DomainLink, SwitchChip};
 pub use load::{Catalog, Entry};
 pub use network::{Link, Network, Switch};
 pub use price::{NetworkPrice, PriceBook, SystemPrice};
-pub use reliability::{Checkpoint, Experience, Job};
+pub use reliability::{Checkpoint, Experience, Job, NetworkFailures};
 pub use serving_engine::{Batching, EngineRates, MemoryShare, ServingEngine};
 pub use source::Source;
 pub use system::{Domain, Node, ScaleOut, System, SystemPower, Topology};

@@ -38,6 +38,8 @@ pub struct Experience {
     pub straggler_loss: Figure<f64>,
     /// Checkpoints.
     pub checkpoint: Checkpoint,
+    /// Failures of the network.
+    pub network: NetworkFailures,
     /// Jobs whose failures or effective time are published, to compare with.
     #[serde(default, rename = "job")]
     pub jobs: Vec<Job>,
@@ -54,6 +56,18 @@ pub struct Checkpoint {
     pub shared_bandwidth: Option<Figure<Bandwidth>>,
     /// Share of the write for which the job stands still.
     pub blocking_share: Figure<f64>,
+}
+
+/// How parts of the network fail and are brought back, whether or not that stops a job.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkFailures {
+    /// Failures of a link, cable and modules at its ends, a day.
+    pub failures_per_link_day: Figure<f64>,
+    /// Failures of a switch, a day.
+    pub failures_per_switch_day: Figure<f64>,
+    /// Mean time until either is back.
+    pub repair: Figure<Seconds>,
 }
 
 /// A job as published. Nothing is predicted from it.
@@ -88,6 +102,16 @@ impl Experience {
         ];
         let shared = checkpoint.shared_bandwidth.iter();
         rows.extend(shared.map(|f| f.row("checkpoint.shared_bandwidth")));
+        let network = &self.network;
+        rows.extend([
+            network
+                .failures_per_link_day
+                .row("network.failures_per_link_day"),
+            network
+                .failures_per_switch_day
+                .row("network.failures_per_switch_day"),
+            network.repair.row("network.repair"),
+        ]);
         for job in &self.jobs {
             let of_job = |field| format!("job.{}.{field}", job.chips);
             rows.extend(job.mtbf.iter().map(|f| f.row(of_job("mtbf"))));

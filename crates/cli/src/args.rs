@@ -109,6 +109,9 @@ pub struct Train {
     /// Leave failures out.
     #[arg(long)]
     pub no_failures: bool,
+    /// Also count the time in which links or switches of the network have failed and slow the run.
+    #[arg(long)]
+    pub degraded_network: bool,
     /// Id of the price book.
     #[arg(long, value_name = "ID", default_value = "retail-2025")]
     pub prices: String,
@@ -118,6 +121,9 @@ pub struct Train {
     /// Also show plans that take longer and need less memory.
     #[arg(long)]
     pub front: bool,
+    /// Also simulate what the traffic of a step takes on the links that its kinds share.
+    #[arg(long)]
+    pub contention: bool,
     /// Plans that are searched.
     #[arg(long, value_enum, default_value = "mainstream")]
     pub space: SpaceName,

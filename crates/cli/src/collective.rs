@@ -11,6 +11,7 @@ use chokepoint_report::{Language, collective_csv, collective_json, collective_ta
 use clap::{Args, ValueEnum};
 
 use crate::args::{Format, Shared};
+use crate::options::DamageOptions;
 use crate::{Ending, files};
 
 /// Options of `network run`.
@@ -46,11 +47,10 @@ pub struct Run {
     /// Slices that a message is cut in; what is fastest where none are named.
     #[arg(long)]
     pub slices: Option<u32>,
-    /// Share of the cables inside domains and between switches, in %, that have failed; with
-    /// --fidelity flows.
-    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
-    pub failed_cables: f64,
-    /// Seed of what is left to chance: paths, failed cables.
+    /// What of the network fails and is slow.
+    #[command(flatten)]
+    pub damage: DamageOptions,
+    /// Seed of what is left to chance: paths, which parts fail.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Also write the transfers of the named algorithm at the first size as GOAL (`LogGOPSim`).
@@ -119,7 +119,7 @@ fn request(options: &Run) -> Result<CollectiveRequest, Diagnostic> {
             .map(parse_algorithm)
             .transpose()?,
         slices: options.slices,
-        failed_share: options.failed_cables / 100.0,
+        damage: options.damage.damages()?,
         seed: options.seed,
     })
 }

@@ -104,7 +104,7 @@ fn predicted(
         fidelity: Fidelity::Calibrated,
         algorithm: None,
         slices: None,
-        failed_share: 0.0,
+        damage: Vec::new(),
         seed: 0,
     };
     run_collective(&request, data)

@@ -1,8 +1,11 @@
-//! Options of how a model is trained.
+//! Options that several commands have, or that are many: how a model is trained, what of a network
+//! fails.
 
-use chokepoint_engine::TrainingOptions;
+use chokepoint_engine::diag::Diagnostic;
+use chokepoint_engine::fabric::topology::Damage;
 use chokepoint_engine::train::{Optimizer, Scaling, Trained};
 use chokepoint_engine::units::NumberFormat;
+use chokepoint_engine::{TrainingOptions, parse_failed, parse_slow};
 use clap::{Args, ValueEnum};
 
 /// Options of how a model is trained.
@@ -90,5 +93,31 @@ impl Training {
                 ScalingName::Block => Scaling::Block,
             },
         }
+    }
+}
+
+/// What of a network fails and is slow.
+#[derive(Debug, Args)]
+pub struct DamageOptions {
+    /// Parts that fail, `PART[:NUMBER]` or `PART:SHARE%`, such as spine:2 or cable:1%: cable,
+    /// uplink (a cable between switches), port, card, leaf, spine, switch (leaf or spine), plane or
+    /// domain-switch. May be given several times; with flows.
+    #[arg(long, value_name = "PARTS")]
+    pub fail: Vec<String>,
+    /// Parts that run at a share of their rate, `PART[:NUMBER]:RATE` or `PART:SHARE%:RATE`, such as
+    /// cable:1%:0.5. May be given several times; with flows.
+    #[arg(long, value_name = "PARTS")]
+    pub slow: Vec<String>,
+}
+
+impl DamageOptions {
+    /// What the engine is asked.
+    ///
+    /// # Errors
+    /// What is wrong with the first that cannot be read.
+    pub fn damages(&self) -> Result<Vec<Damage>, Diagnostic> {
+        let failed = self.fail.iter().map(|text| parse_failed(text));
+        let slow = self.slow.iter().map(|text| parse_slow(text));
+        failed.chain(slow).collect()
     }
 }

@@ -6,6 +6,7 @@ use chokepoint_report::{Language, share_csv, share_json, share_table};
 use clap::Args;
 
 use crate::args::{Format, Shared};
+use crate::options::DamageOptions;
 use crate::{Ending, files};
 
 /// Options of `network share`.
@@ -20,7 +21,10 @@ pub struct Share {
     /// kind of traffic. All groups of a shape run it at once.
     #[arg(long, value_name = "TRAFFIC", required = true)]
     pub traffic: Vec<String>,
-    /// Seed of the choices of paths.
+    /// What of the network fails and is slow.
+    #[command(flatten)]
+    pub damage: DamageOptions,
+    /// Seed of what is left to chance: paths, which parts fail.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Form of the result.
@@ -39,6 +43,7 @@ pub fn run(options: &Share, shared: &Shared) -> Result<Ending, Diagnostic> {
         system: options.system.clone(),
         chips: options.chips,
         traffic: traffic.collect::<Result<_, _>>()?,
+        damage: options.damage.damages()?,
         seed: options.seed,
     };
     let found = run_share(&request, &data)?;

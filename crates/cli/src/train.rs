@@ -67,6 +67,8 @@ fn request(options: &Train) -> Result<RunRequest, Diagnostic> {
         prices: options.prices.clone(),
         others: usize::from(options.top),
         front: options.front,
+        contention: options.contention,
+        degraded_network: options.degraded_network,
         space: match options.space {
             SpaceName::Mainstream => SpaceChoice::Mainstream,
             SpaceName::All => SpaceChoice::Published,

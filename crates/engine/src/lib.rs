@@ -32,15 +32,15 @@ pub use export::facts as export_facts;
 pub use network::{
     Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Import,
     Imported, NcclRow, NcclRun, ShareFound, ShareRequest, ShareRow, ShareRun, Traffic,
-    collective_goal, import, parse_algorithm, parse_collective, parse_size, parse_traffic,
-    run_collective, run_share, sizes,
+    collective_goal, import, parse_algorithm, parse_collective, parse_failed, parse_size,
+    parse_slow, parse_traffic, run_collective, run_share, sizes,
 };
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
-    Failures, Local, RunFigures, RunFound, RunGoodput, RunPlan, RunRequest, RunSites, RunTimeline,
-    SitesOptions, SpaceChoice, TrainingOptions, TrainingRun, parse_formats, parse_tokens,
-    run_training,
+    ContentionFound, ContentionRow, DegradedRow, Failures, Local, RunContention, RunDegraded,
+    RunFigures, RunFound, RunGoodput, RunPlan, RunRequest, RunSites, RunTimeline, SitesOptions,
+    SpaceChoice, TrainingOptions, TrainingRun, parse_formats, parse_tokens, run_training,
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;

@@ -10,7 +10,7 @@ use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
 use chokepoint_engine::units::{Bytes, Seconds};
 use chokepoint_engine::{
     CollectiveRequest, Data, Fidelity, Import, NcclRun, ShareRequest, collective_goal, import,
-    parse_traffic, run_collective, run_share,
+    parse_failed, parse_slow, parse_traffic, run_collective, run_share,
 };
 
 const MIB: f64 = 1_048_576.0;
@@ -29,7 +29,7 @@ fn request(
         fidelity,
         algorithm: None,
         slices: None,
-        failed_share: 0.0,
+        damage: Vec::new(),
         seed: 7,
     }
 }
@@ -110,7 +110,7 @@ fn failed_cables_slow_an_exchange() {
     let mut asked = request("hgx-h100", Collective::AllToAll, 512, Fidelity::Flows);
     asked.sizes = vec![Bytes::new(16.0 * MIB)];
     let whole = time(&asked, &data);
-    asked.failed_share = 0.01;
+    asked.damage = vec![parse_failed("cable:1%").unwrap()];
     asked.seed = 3;
     let run = run_collective(&asked, &data).unwrap();
     let found = run.rows[0].found.as_ref().unwrap();
@@ -120,8 +120,49 @@ fn failed_cables_slow_an_exchange() {
         found.time
     );
     let mut mesh = request("mi300x-8", Collective::AllToAll, 8, Fidelity::Flows);
-    mesh.failed_share = 0.5;
+    mesh.damage = vec![parse_failed("cable:50%").unwrap()];
     let run = run_collective(&mesh, &data).unwrap();
+    assert_eq!(run.rows[0].found.as_ref().unwrap_err().key, "cut-off-chips");
+}
+
+/// What fails stands beside the whole network: two of 8 spines leave 6/8 of the uplinks, which an
+/// exchange between all nodes fills; at half rate, 7/8. A chip without its card is cut off, and no
+/// more parts fail than there are.
+#[test]
+fn failed_and_slow_parts_stand_beside_the_whole_network() {
+    let data = Data::load(&[]).unwrap();
+    let with = |damage| {
+        let mut asked = request("hgx-h100", Collective::AllToAll, 512, Fidelity::Flows);
+        asked.algorithm = Some(Algorithm::Direct);
+        asked.damage = vec![damage];
+        run_collective(&asked, &data).unwrap()
+    };
+    let slower = |damage| {
+        let run = with(damage);
+        run.rows[0].found.as_ref().unwrap().time / run.rows[0].whole.unwrap()
+    };
+    let (failed, slow) = ("spine:2", "spine:2:0.5");
+    let failed = slower(parse_failed(failed).unwrap());
+    assert!((1.1..=8.0 / 6.0 + 1e-9).contains(&failed), "{failed}");
+    let slow = slower(parse_slow(slow).unwrap());
+    assert!(slow > 1.0 && slow < failed, "{slow} {failed}");
+    let key = |text| {
+        let run = with(parse_failed(text).unwrap());
+        run.rows[0].found.as_ref().unwrap_err().key
+    };
+    assert_eq!(key("card"), "cut-off-chips");
+    assert_eq!(key("plane:2"), "too-few-parts");
+    let run = with(parse_failed("leaf").unwrap());
+    assert!(run.rows[0].whole.is_some() && run.rows[0].found.is_err());
+}
+
+/// In an exchange by classes each domain counts, not the first alone.
+#[test]
+fn a_cut_off_domain_cuts_a_large_exchange_off() {
+    let data = Data::load(&[]).unwrap();
+    let mut asked = request("hgx-h100", Collective::AllToAll, 16_384, Fidelity::Flows);
+    asked.damage = vec![parse_failed("domain-switch:90%").unwrap()];
+    let run = run_collective(&asked, &data).unwrap();
     assert_eq!(run.rows[0].found.as_ref().unwrap_err().key, "cut-off");
 }
 
@@ -235,6 +276,7 @@ fn shared(traffic: &[&str]) -> chokepoint_engine::ShareRun {
             .iter()
             .map(|text| parse_traffic(text).unwrap())
             .collect(),
+        damage: Vec::new(),
         seed: 0,
     };
     run_share(&request, &data).unwrap()
@@ -278,6 +320,6 @@ fn large_exchanges_run_by_classes() {
     let card = 64.0 * MIB * (16_376.0 / 16_384.0) / (50e9 * 0.88);
     assert!(found > card && found < card + 10e-6, "{found} {card}");
     let mut worn = asked.clone();
-    worn.failed_share = 0.01;
+    worn.damage = vec![parse_failed("cable:1%").unwrap()];
     assert!(time(&worn, &data).get() > found);
 }

@@ -1,6 +1,6 @@
 //! One training run: what must hold whatever the figures.
 
-#![expect(clippy::panic, reason = "a test may fail")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 use chokepoint_engine::train::PlanChunks;
 use chokepoint_engine::{
@@ -207,4 +207,99 @@ fn what_a_framework_lacks_is_refused() {
         assert!(error.message.contains(expected), "{error}");
         assert!(error.help.is_some());
     }
+}
+
+/// A run with a plan, whose traffic is simulated.
+fn contended(model: &str, chips: u64, plan: &str) -> TrainingRun {
+    let asked = RunRequest {
+        plan: Some(plan.to_owned()),
+        contention: true,
+        failures: Failures::Ignored,
+        ..request(model, "hgx-h100", chips)
+    };
+    run_training(&asked, &Data::load(&[]).unwrap()).unwrap()
+}
+
+/// What shares no wires is as fast as alone: a node's tensor parallelism beside transfers and
+/// gradients between nodes. Those two share each card, both all the time: with messages of equal
+/// time each takes twice as long, of which a step has what the other sends in it at most.
+#[test]
+fn traffic_on_the_same_cards_takes_turns() {
+    let run = contended("llama-3.1-405b", 2048, "tp=8 pp=16 vp=8 mbs=1 bf16");
+    let beside = found(&run).contention.as_ref().unwrap();
+    let of = |kind: &str| {
+        let row = beside.rows.iter().find(|row| row.kind == kind).unwrap();
+        *row.found.as_ref().unwrap()
+    };
+    assert!((of("tensor_parallel").factor - 1.0).abs() < 1e-6);
+    let sends = of("pipeline_transfer");
+    let data = of("data_parallel");
+    for found in [sends, data] {
+        assert!((1.85..2.1).contains(&found.factor), "{found:?}");
+        assert!(found.in_step >= 1.0 && found.in_step <= found.factor);
+        assert!(((found.together / found.alone) - found.factor).abs() < 1e-9);
+    }
+    assert!(data.in_step < data.factor, "{data:?}");
+    let (alone, most) = (beside.alone.get(), beside.step.unwrap().get());
+    assert!(most > alone && most < 1.2 * alone, "{most} {alone}");
+    assert!((alone / metric(found(&run), "step_seconds") - 1.0).abs() < 1e-12);
+}
+
+/// Without overlap nothing runs at once on a chip, and without a pipeline nothing elsewhere.
+#[test]
+fn a_step_without_overlap_has_no_contention() {
+    let run = contended("llama-3.1-70b", 64, "tp=8 dp=8 mbs=1 bf16 overlap=none");
+    let beside = found(&run).contention.as_ref().unwrap();
+    assert_eq!(beside.chips, (64, 64));
+    assert_eq!(beside.rows.len(), 2);
+    for row in &beside.rows {
+        assert!((row.found.as_ref().unwrap().factor - 1.0).abs() < 1e-12);
+    }
+    assert_eq!(beside.step, Some(beside.alone));
+}
+
+/// Failures that leave the network slower: of 2,048 uplinks that fail once in 1 / 1.87e-5 days and are
+/// back after 4, one is down in 1 - exp(-0.153) of the time; a chip without its only port, and a leaf
+/// without which 32 chips are cut off, stop the job. The time goes from work, by the mean slowdown.
+#[test]
+fn a_degraded_network_takes_its_part_of_a_run() {
+    let asked = |degraded_network| RunRequest {
+        plan: Some("tp=2 pp=4 vp=8 dp=256 ep=32 mbs=1 fp8 recompute=modules".to_owned()),
+        degraded_network,
+        ..request("deepseek-v3", "hgx-h100", 2048)
+    };
+    let data = Data::load(&[]).unwrap();
+    let (plain, run) = (
+        run_training(&asked(false), &data).unwrap(),
+        run_training(&asked(true), &data).unwrap(),
+    );
+    let degraded = found(&run).degraded.as_ref().unwrap();
+    let rows: Vec<_> = degraded
+        .rows
+        .iter()
+        .map(|row| (row.part, row.there, row.slowdown.is_ok()))
+        .collect();
+    let expected = [
+        ("uplink", 2048, true),
+        ("port", 2048, false),
+        ("leaf", 64, false),
+        ("spine", 32, true),
+    ];
+    assert_eq!(rows, expected);
+    let down = 1.0 - libm::exp(-2048.0 * 1.87e-5 * 4.0);
+    assert!((degraded.rows[0].share / down - 1.0).abs() < 1e-12);
+    let slower = |at: usize| {
+        let row = &degraded.rows[at];
+        row.share * (row.slowdown.as_ref().unwrap() - 1.0)
+    };
+    assert!(degraded.slowdown > 1.0 && degraded.slowdown < 1.05);
+    assert!((degraded.slowdown - 1.0 - slower(0) - slower(3)).abs() < 1e-12);
+    let share = |run: &TrainingRun, cause: &str| {
+        let causes = found(run).goodput.as_ref().unwrap().causes.clone();
+        causes.iter().find(|(key, _)| *key == cause).unwrap().1
+    };
+    assert!(share(&plain, "degraded_network").abs() < 1e-15);
+    let (before, after) = (share(&plain, "work"), share(&run, "work"));
+    assert!((before / after / degraded.slowdown - 1.0).abs() < 1e-12);
+    assert!((before - after - share(&run, "degraded_network")).abs() < 1e-12);
 }

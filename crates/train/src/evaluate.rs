@@ -9,6 +9,7 @@ use crate::layer::{LayerTable, layer_table};
 use crate::memory::{MemoryTable, kept, memory, parameters};
 use crate::parts::COMPUTE;
 use crate::pipeline::{Pace, head_share, pace, rank_times, transfers};
+use crate::slowdown::{Slowdowns, TrafficKind};
 use crate::stage::{Costs, Run, Stage, balanced_stages, runs, stages};
 use crate::variant::{Times, Variant, stage_parts};
 use crate::{Case, Part, Parts, Plan, PlanError};
@@ -68,8 +69,23 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 /// # Errors
 /// Why it makes no sense for the case.
 pub fn measure(case: &Case, plan: &Plan) -> Result<Prediction, PlanError> {
+    measure_slowed(case, plan, &Slowdowns::NONE)
+}
+
+/// The same with traffic that takes longer than alone.
+///
+/// Stretched traffic hides as far as the compute that it runs under reaches, and keeps wires busy
+/// for longer. The plan stays as it is, but that a balanced pipeline deals its layers anew.
+///
+/// # Errors
+/// Why it makes no sense for the case.
+pub fn measure_slowed(
+    case: &Case,
+    plan: &Plan,
+    slowdowns: &Slowdowns,
+) -> Result<Prediction, PlanError> {
     plan.check(case)?;
-    let table = layer_table(case, plan);
+    let table = layer_table(case, plan).slowed(slowdowns);
     let variant = table.variant(plan);
     let stages = plan_stages(case, plan, &variant);
     let memory = memory(case, plan, &table, &variant, &stages);
@@ -130,6 +146,7 @@ pub(crate) fn rest(
 ) -> Rest {
     let micro_batches = plan.micro_batches(case.workload.global_batch);
     let held = parameters(plan, table, stages, pace.index);
+    let slowdowns = &table.slowdowns;
     let offload = if plan.offload.any() {
         let kept = kept(table, variant, &stages[pace.index]);
         offload(case, plan, held, kept, pace, micro_batches as f64)
@@ -137,8 +154,15 @@ pub(crate) fn rest(
         Seconds::ZERO
     };
     Rest {
-        transfer: transfers(case, plan, micro_batches),
-        data_parallel: data_parallel(case, plan, held, pace, micro_batches as f64),
+        transfer: transfers(case, plan, micro_batches) * slowdowns.of(TrafficKind::Pipeline),
+        data_parallel: data_parallel(
+            case,
+            plan,
+            held,
+            pace,
+            micro_batches as f64,
+            slowdowns.of(TrafficKind::Data),
+        ),
         offload,
         optimizer: optimizer(case, plan, held),
     }

@@ -2,10 +2,12 @@
 //! between data-parallel chips, the optimizer, the host's memory.
 
 use chokepoint_fabric::Group;
+use chokepoint_fabric::algorithm::Collective;
 use chokepoint_units::{Bytes, Seconds};
 
 use crate::memory::{Held, WEIGHT_BYTES};
 use crate::pipeline::Pace;
+use crate::traffic::Message;
 use crate::variant::wires;
 use crate::{Case, Plan, Sharding};
 
@@ -18,6 +20,16 @@ struct Exchange {
     gather: Seconds,
     /// Between groups that hold copies of the shards: all-reduce of a shard's gradients.
     between: Seconds,
+}
+
+impl Exchange {
+    fn times(self, factor: f64) -> Self {
+        Self {
+            reduce: self.reduce * factor,
+            gather: self.gather * factor,
+            between: self.between * factor,
+        }
+    }
 }
 
 /// Exposed time of the data-parallel exchange of a step.
@@ -41,17 +53,15 @@ pub(crate) fn data_parallel(
     held: Held,
     pace: &Pace,
     micro_batches: f64,
+    slowdown: f64,
 ) -> Seconds {
     let Exchange {
         reduce,
         gather,
         between,
-    } = exchange(case, plan, held);
+    } = exchange(case, plan, held).times(slowdown);
     let layers = f64::from(pace.layers.max(1));
-    let all = Group {
-        size: plan.replicas(),
-        stride: plan.tp,
-    };
+    let [all, _] = replicas(plan);
     let (ahead, behind) = pace.times.free[wires(all, case.fabric.domain)];
     let exposed = |time: Seconds, cover: f64| {
         let cover = if plan.overlap_dp { cover } else { 0.0 };
@@ -67,16 +77,24 @@ pub(crate) fn data_parallel(
     once + between
 }
 
+/// Chips that hold the same dense weights, and those that hold the same experts.
+const fn replicas(plan: &Plan) -> [Group; 2] {
+    [
+        Group {
+            size: plan.replicas(),
+            stride: plan.tp,
+        },
+        Group {
+            size: plan.expert_replicas(),
+            stride: plan.ep * plan.etp,
+        },
+    ]
+}
+
 fn exchange(case: &Case, plan: &Plan, held: Held) -> Exchange {
-    let dense = sharded(case, plan, held.dense, plan.replicas(), plan.tp);
-    let expert_stride = plan.ep * plan.etp;
-    let expert = sharded(
-        case,
-        plan,
-        held.expert,
-        plan.expert_replicas(),
-        expert_stride,
-    );
+    let [dense, expert] = replicas(plan);
+    let dense = sharded(case, plan, held.dense, dense);
+    let expert = sharded(case, plan, held.expert, expert);
     Exchange {
         reduce: dense.reduce + expert.reduce,
         gather: dense.gather + expert.gather,
@@ -84,47 +102,95 @@ fn exchange(case: &Case, plan: &Plan, held: Held) -> Exchange {
     }
 }
 
-/// The exchange of some parameters that a number of chips, a stride apart, all hold.
-fn sharded(case: &Case, plan: &Plan, parameters: f64, replicas: u64, stride: u64) -> Exchange {
-    if replicas <= 1 || parameters <= 0.0 {
-        return Exchange::default();
+/// The reduction of the gradients of some parameters that all chips of a group hold.
+fn reduction(case: &Case, plan: &Plan, parameters: f64, all: Group) -> Message {
+    let trained = trained(case, parameters);
+    let (collective, group) = if plan.sharding == Sharding::None {
+        (Collective::AllReduce, all)
+    } else {
+        let size = plan.shards(all.size);
+        (Collective::ReduceScatter, Group { size, ..all })
+    };
+    Message {
+        collective,
+        size: Bytes::new(trained * case.workload.gradient_bytes()),
+        group,
     }
-    let fabric = case.fabric;
-    let trained = if case.workload.trains_weights() {
+}
+
+/// Of some parameters those with gradients.
+fn trained(case: &Case, parameters: f64) -> f64 {
+    if case.workload.trains_weights() {
         parameters
     } else {
         0.0
-    };
-    let gradients = Bytes::new(trained * case.workload.gradient_bytes());
-    let all = Group {
-        size: replicas,
-        stride,
-    };
+    }
+}
+
+/// The exchanges of dense weights and of experts that a step has: of their gradients in one, and of
+/// the largest layer's.
+pub(crate) fn step_exchanges(
+    case: &Case,
+    plan: &Plan,
+    held: Held,
+) -> impl Iterator<Item = (WholeExchange, Message)> {
+    let parameters = [(held.dense, held.largest.0), (held.expert, held.largest.1)];
+    let all = replicas(plan).into_iter().zip(parameters);
+    let exchanged = all.filter(|(all, (whole, layer))| {
+        all.size > 1 && trained(case, *whole) > 0.0 && *layer > 0.0
+    });
+    exchanged.map(move |(all, (whole, layer))| {
+        let of_layer = reduction(case, plan, layer, all);
+        (WholeExchange(sharded(case, plan, whole, all)), of_layer)
+    })
+}
+
+/// The times of an exchange of all weights that a chip holds.
+pub(crate) struct WholeExchange(Exchange);
+
+/// Time of an exchange in a step, as often as [`data_parallel`] has it.
+pub(crate) fn times_of_exchange(
+    plan: &Plan,
+    WholeExchange(exchange): &WholeExchange,
+    micro_batches: f64,
+) -> Seconds {
+    let Exchange { reduce, gather, .. } = *exchange;
+    match plan.sharding {
+        Sharding::Gradients if plan.pp == 1 => reduce * micro_batches + gather,
+        _ if !plan.regathers() => reduce + gather,
+        _ => (gather * 2.0 + reduce) * micro_batches,
+    }
+}
+
+/// The exchange of some parameters that all chips of a group hold.
+fn sharded(case: &Case, plan: &Plan, parameters: f64, all: Group) -> Exchange {
+    if all.size <= 1 || parameters <= 0.0 {
+        return Exchange::default();
+    }
+    let fabric = case.fabric;
+    let reduction = reduction(case, plan, parameters, all);
+    let reduce = reduction.time(fabric);
     if plan.sharding == Sharding::None {
         return Exchange {
-            reduce: fabric.all_reduce(all, gradients),
+            reduce,
             ..Exchange::default()
         };
     }
     let weights = if plan.regathers() {
         parameters
     } else {
-        trained
+        trained(case, parameters)
     };
     let weights = Bytes::new(weights * WEIGHT_BYTES);
-    let shards = plan.shards(replicas);
-    let within = Group {
-        size: shards,
-        stride,
-    };
+    let (within, shards) = (reduction.group, reduction.group.size);
     let between = Group {
-        size: replicas / shards,
-        stride: stride * shards,
+        size: all.size / shards,
+        stride: all.stride * shards,
     };
     Exchange {
-        reduce: fabric.reduce_scatter(within, gradients),
+        reduce,
         gather: fabric.all_gather(within, weights),
-        between: fabric.all_reduce(between, gradients / shards as f64),
+        between: fabric.all_reduce(between, reduction.size / shards as f64),
     }
 }
 

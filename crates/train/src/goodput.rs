@@ -36,6 +36,8 @@ pub struct Reliability {
     pub interval: Option<Seconds>,
     /// Time of a step over that of one without stragglers; see [`jitter_slowdown`].
     pub straggler_slowdown: f64,
+    /// Mean time of a step over that of one on the whole network.
+    pub network_slowdown: f64,
 }
 
 /// What a run's time goes into.
@@ -46,6 +48,8 @@ pub enum Cause {
     Work,
     /// Waiting for stragglers, in work that is kept.
     Stragglers,
+    /// Steps that take longer while parts of the network have failed, in work that is kept.
+    DegradedNetwork,
     /// Standing still for a checkpoint that is kept.
     Checkpoint,
     /// Work and checkpoints that a failure undid. Counted once, here, not where it is done again.
@@ -60,6 +64,7 @@ impl PartName for Cause {
     const ALL: &'static [Self] = &[
         Self::Work,
         Self::Stragglers,
+        Self::DegradedNetwork,
         Self::Checkpoint,
         Self::Lost,
         Self::Restart,
@@ -74,6 +79,7 @@ impl PartName for Cause {
         match self {
             Self::Work => "work",
             Self::Stragglers => "stragglers",
+            Self::DegradedNetwork => "degraded_network",
             Self::Checkpoint => "checkpoint",
             Self::Lost => "lost",
             Self::Restart => "restart",
@@ -182,6 +188,11 @@ impl Reliability {
             self.straggler_slowdown.is_finite() && self.straggler_slowdown >= 1.0,
             "slowdown by stragglers",
             "finite and at least 1",
+        )?;
+        require(
+            self.network_slowdown.is_finite() && self.network_slowdown >= 1.0,
+            "slowdown by failed parts of the network",
+            "finite and at least 1",
         )
     }
 
@@ -205,9 +216,10 @@ impl Reliability {
 /// Expected time of a run that would take `work` without failures, checkpoints and stragglers, on
 /// so many chips, and what it goes into.
 ///
-/// Share of work = (1 - B) x share of Daly's renewal form / slowdown: B is the share of the time
+/// Share of work = (1 - B) x share of Daly's renewal form / slowdowns: B is the share of the time
 /// in which the job waits for a node ([`share_without_node`]); the renewal form
-/// (`checkpoint::shares` has its assumptions) fills the rest; stragglers stretch the work in it.
+/// (`checkpoint::shares` has its assumptions) fills the rest; stragglers and failed parts of the
+/// network stretch the work in it.
 /// A long run is assumed, so that the last interval does not matter.
 ///
 /// # Errors
@@ -230,15 +242,17 @@ pub fn goodput(
         reliability.repair.get(),
     );
     let running = 1.0 - waiting;
-    let share = running * shares.work / reliability.straggler_slowdown;
+    let kept = running * shares.work;
+    let on_whole = kept / reliability.straggler_slowdown;
+    let share = on_whole / reliability.network_slowdown;
     let run = work / share;
     if !(share > 0.0 && run.get().is_finite()) {
         return Err(Unreliable::NoProgress);
     }
     let mut parts = Parts::default();
-    let stragglers = running * shares.work - share;
     parts.put(Cause::Work, run * share);
-    parts.put(Cause::Stragglers, run * stragglers);
+    parts.put(Cause::Stragglers, run * (kept - on_whole));
+    parts.put(Cause::DegradedNetwork, run * (on_whole - share));
     parts.put(Cause::Checkpoint, run * (running * shares.write));
     parts.put(Cause::Lost, run * (running * shares.lost));
     parts.put(Cause::Restart, run * (running * shares.restart));
@@ -257,6 +271,16 @@ pub fn goodput(
 fn mtbf(failures_per_second: f64) -> Option<Seconds> {
     let mtbf = 1.0 / failures_per_second;
     mtbf.is_finite().then(|| Seconds::new(mtbf))
+}
+
+/// Share of the time in which at least one of a number of parts is under repair, each of which fails
+/// at a rate (a second) and is back after a time: 1 - exp(-n rate repair).
+///
+/// The number under repair is Poisson however repairs scatter (M/G/infinity); a part under repair is
+/// taken to be able to fail, which changes nothing where rate x repair is small.
+#[must_use]
+pub fn share_with_failure(parts: u64, per_second: f64, repair: Seconds) -> f64 {
+    -libm::expm1(-(parts as f64) * per_second * repair.get())
 }
 
 /// Slowdown of steps that wait for the slowest of `workers`, whose own times scatter by

@@ -15,6 +15,7 @@ use chokepoint_model::{
 use chokepoint_units::{Bytes, NumberFormat, Seconds};
 
 use crate::memory::WEIGHT_BYTES;
+use crate::slowdown::Slowdowns;
 use crate::{Case, ContextExchange, Part, Parts, Plan, TensorExchange, Trained};
 
 /// Costs of all kinds of layers and of both ends.
@@ -31,6 +32,8 @@ pub(crate) struct LayerTable {
     pub least_kv_heads: u64,
     /// Chips of a scale-up domain.
     pub domain: u64,
+    /// How much longer traffic takes than alone.
+    pub slowdowns: Slowdowns,
 }
 
 /// Costs of one kind of layer.
@@ -89,7 +92,7 @@ pub(crate) fn layer_table_with_ends(case: &Case, plan: &Plan, ends: &Ends) -> La
     with_spread(case, plan, |spread| spread.table(ends.clone()))
 }
 
-fn with_spread<T>(case: &Case, plan: &Plan, work: impl FnOnce(&Spread) -> T) -> T {
+pub(crate) fn with_spread<T>(case: &Case, plan: &Plan, work: impl FnOnce(&Spread) -> T) -> T {
     let shard = Shard::training(plan.tp, plan.cp, plan.ep)
         .with_expert_tensor(plan.etp)
         .with_sequence_parallel(plan.tensor.splits_sequence())
@@ -114,7 +117,7 @@ const fn padded_vocabulary(rows: u64, tp: u64) -> u64 {
 }
 
 /// One way to spread a layer.
-struct Spread<'a> {
+pub(crate) struct Spread<'a> {
     case: &'a Case<'a>,
     /// The model with its vocabulary padded.
     architecture: &'a Architecture,
@@ -152,6 +155,7 @@ impl Spread<'_> {
                 .min()
                 .unwrap_or(1),
             domain: self.case.fabric.domain,
+            slowdowns: Slowdowns::NONE,
         }
     }
 
@@ -375,15 +379,18 @@ impl Spread<'_> {
         if !self.exchange.splits_sequence() {
             return Seconds::ZERO;
         }
-        let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
-        self.case
-            .fabric
-            .all_gather(Group::adjacent(self.shard.tp), bytes)
+        let group = Group::adjacent(self.shard.tp);
+        self.case.fabric.all_gather(group, self.boundary(width))
+    }
+
+    /// Bytes of a block's input or output on all chips that share it.
+    pub(crate) fn boundary(&self, width: u64) -> Bytes {
+        Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES)
     }
 
     /// Summing a block's output: scattered, or on every chip without sequence parallelism.
     fn scatter(&self, width: u64) -> Seconds {
-        let bytes = Bytes::new(self.rows() * width as f64 * WEIGHT_BYTES);
+        let bytes = self.boundary(width);
         let group = Group::adjacent(self.shard.tp);
         if self.exchange.splits_sequence() {
             self.case.fabric.reduce_scatter(group, bytes)
@@ -396,19 +403,12 @@ impl Spread<'_> {
     /// multiplication, one scale for each 128 elements, and everything else in 16 bits
     /// (DeepSeek-V3 section 3.3.2).
     fn expert(&self, block: &FeedForward) -> (Seconds, Seconds) {
-        let FeedForward::Moe {
-            top_k, node_groups, ..
-        } = block
-        else {
+        let FeedForward::Moe { top_k, .. } = block else {
             return (Seconds::ZERO, Seconds::ZERO);
         };
-        let hidden = self.architecture.hidden;
         let once = |format: NumberFormat| {
-            let dispatch = Dispatch {
-                tokens: self.rows() / self.shard.tp as f64 * self.shard.imbalance,
-                token: Dispatch::token_bytes(hidden, format),
-                top_k: *top_k,
-                groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
+            let Some(dispatch) = self.dispatch(block, format) else {
+                return Seconds::ZERO;
             };
             let ranks = Group {
                 size: self.shard.ep,
@@ -418,6 +418,22 @@ impl Spread<'_> {
         };
         let wide = once(NumberFormat::Bf16);
         (once(self.format) + wide, wide + wide)
+    }
+
+    /// One dispatch of the tokens of a chip in a format; none of a dense network.
+    pub(crate) fn dispatch(&self, block: &FeedForward, format: NumberFormat) -> Option<Dispatch> {
+        let FeedForward::Moe {
+            top_k, node_groups, ..
+        } = block
+        else {
+            return None;
+        };
+        Some(Dispatch {
+            tokens: self.rows() / self.shard.tp as f64 * self.shard.imbalance,
+            token: Dispatch::token_bytes(self.architecture.hidden, format),
+            top_k: *top_k,
+            groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
+        })
     }
 
     /// Chips that share experts gather each other's tokens before them (behind them the same bytes
@@ -445,12 +461,7 @@ impl Spread<'_> {
         if cp == 1 {
             return (Seconds::ZERO, Seconds::ZERO);
         }
-        let tp = self.shard.tp as f64;
-        let kv_heads = (attention.kv_heads() as f64 / tp).max(1.0);
-        let heads = attention.heads() as f64 / tp;
-        let (qk, value) = attention.head_widths();
-        let keys = Bytes::new(self.rows() * kv_heads * (qk + value) as f64 * WEIGHT_BYTES);
-        let queries = Bytes::new(self.rows() * heads * (qk + value) as f64 * WEIGHT_BYTES);
+        let (keys, queries) = self.attended(attention);
         let ring = Group {
             size: cp,
             stride: self.shard.tp,
@@ -471,6 +482,16 @@ impl Spread<'_> {
                 (once, once)
             }
         }
+    }
+
+    /// Bytes of the keys and values of a chip's tokens, and of their queries and outputs.
+    pub(crate) fn attended(&self, attention: &Attention) -> (Bytes, Bytes) {
+        let tp = self.shard.tp as f64;
+        let kv_heads = (attention.kv_heads() as f64 / tp).max(1.0);
+        let heads = attention.heads() as f64 / tp;
+        let (qk, value) = attention.head_widths();
+        let of = |heads: f64| Bytes::new(self.rows() * heads * (qk + value) as f64 * WEIGHT_BYTES);
+        (of(kv_heads), of(heads))
     }
 
     fn ends(&self) -> Ends {
@@ -614,6 +635,7 @@ impl LayerTable {
             predicts_further: false,
             least_kv_heads: 1,
             domain: 1,
+            slowdowns: Slowdowns::NONE,
         }
     }
 }

@@ -11,7 +11,10 @@
 //! Beside the step: what failures, checkpoints and stragglers leave of a run (`goodput`), and
 //! training over several sites (`local_steps`).
 //!
-//! Left out: contention between concurrent collectives; the host's memory as a limit of offload;
+//! What traffic takes beside other traffic is not part of a prediction: `step_traffic` says what a step
+//! sends and `concurrent` what of it runs at once, for a simulator; `measure_slowed` takes its answer.
+//!
+//! Left out: the host's memory as a limit of offload;
 //! state-space layers; a router's own imbalance, which is an input; V-Half and V-Min schedules.
 //! Evaluated but not searched: ZB-H2, ZB-V, splitting the vocabulary, hybrid sharding.
 
@@ -30,10 +33,12 @@ mod plan;
 mod plan_text;
 mod schedule;
 mod search;
+mod slowdown;
 mod space;
 mod spares;
 mod stage;
 mod technique;
+mod traffic;
 mod variant;
 mod workload;
 
@@ -42,8 +47,10 @@ pub use checkpoint::{
     daly_interval, first_order_share, young_interval,
 };
 pub use chunks::{PlanChunks, plan_chunks};
-pub use evaluate::{Infeasible, Prediction, evaluate, measure};
-pub use goodput::{Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown};
+pub use evaluate::{Infeasible, Prediction, evaluate, measure, measure_slowed};
+pub use goodput::{
+    Cause, Goodput, Reliability, Unreliable, goodput, jitter_slowdown, share_with_failure,
+};
 pub use limits::OutOfRange;
 pub use local_steps::{
     LocalPlan, LocalSteps, SynchronousStep, Wan, break_even_inner_steps, diloco_loss_ratio,
@@ -58,10 +65,12 @@ pub use schedule::{
     ScheduleError, Scheduler, Timeline, UnknownSchedule,
 };
 pub use search::{SearchResult, front, search, search_in, search_or_offload};
+pub use slowdown::{Slowdowns, TrafficKind};
 pub use space::Space;
 pub use spares::share_without_node;
 pub use stage::even_chunks;
 pub use technique::{
     ContextExchange, Offload, Sharding, TensorExchange, TensorOverlap, UnknownWord,
 };
+pub use traffic::{Message, StepTraffic, concurrent, step_traffic};
 pub use workload::{Case, KernelRates, Optimizer, Scaling, Software, Trained, Workload};

@@ -147,18 +147,24 @@ pub(crate) fn transfer(case: &Case, plan: &Plan) -> Seconds {
     if plan.pp == 1 {
         return Seconds::ZERO;
     }
-    let tokens = (plan.micro_batch * case.workload.sequence) as f64 / plan.cp as f64;
-    let whole = Bytes::new(tokens * case.architecture.hidden as f64 * 2.0);
-    let part = whole / plan.tp as f64;
-    let chain = Group {
-        size: plan.pp,
-        stride: plan.tp * plan.cp * plan.dp,
-    };
+    let (chain, part) = (plan.stages(), boundary(case, plan));
     match plan.tensor {
-        TensorExchange::AllReduce => case.fabric.send(chain, whole),
         TensorExchange::ScatteredTransfers => {
+            let whole = part * plan.tp as f64;
             case.fabric.send(chain, part) + case.fabric.all_gather(Group::adjacent(plan.tp), whole)
         }
-        TensorExchange::Sequence | TensorExchange::SequenceKept => case.fabric.send(chain, part),
+        TensorExchange::AllReduce | TensorExchange::Sequence | TensorExchange::SequenceKept => {
+            case.fabric.send(chain, part)
+        }
+    }
+}
+
+/// Bytes that a chip passes to the next stage for a micro-batch.
+pub(crate) fn boundary(case: &Case, plan: &Plan) -> Bytes {
+    let tokens = (plan.micro_batch * case.workload.sequence) as f64 / plan.cp as f64;
+    let whole = Bytes::new(tokens * case.architecture.hidden as f64 * 2.0);
+    match plan.tensor {
+        TensorExchange::AllReduce => whole,
+        _ => whole / plan.tp as f64,
     }
 }

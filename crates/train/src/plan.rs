@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chokepoint_fabric::Group;
 use chokepoint_model::Recompute;
 use chokepoint_units::NumberFormat;
 
@@ -176,6 +177,14 @@ impl Plan {
         }
     }
 
+    /// Chips that hold the stages of one pipeline.
+    pub(crate) const fn stages(&self) -> Group {
+        Group {
+            size: self.pp,
+            stride: self.tp * self.cp * self.dp,
+        }
+    }
+
     /// Chips that the plan occupies.
     #[must_use]
     pub const fn chips(&self) -> u64 {
@@ -269,6 +278,11 @@ impl Plan {
     /// Whether weights are gathered for every micro-batch; in a pipeline they stay so all the step.
     pub(crate) const fn regathers(&self) -> bool {
         matches!(self.sharding, Sharding::Parameters) && self.pp == 1
+    }
+
+    /// Whether gradients are exchanged for every micro-batch.
+    pub(crate) const fn exchanges_each_time(&self) -> bool {
+        matches!(self.sharding, Sharding::Gradients | Sharding::Parameters) && self.pp == 1
     }
 
     /// Whether expert traffic can run under another micro-batch: the layer is not recomputed whole,

@@ -1,5 +1,6 @@
 //! One collective on a system's network, at the wanted fidelity.
 
+mod damage;
 mod import;
 mod nccl;
 mod request;
@@ -17,12 +18,14 @@ use chokepoint_fabric::goal::goal;
 use chokepoint_fabric::{Fabric, Group, bus_factor};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
+pub use damage::{parse_failed, parse_slow};
 pub use import::{Import, Imported, import};
 pub use nccl::{NcclRow, NcclRun};
 pub use request::{
     CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size, sizes,
 };
 
+pub(crate) use share::shared;
 pub use share::{ShareFound, ShareRequest, ShareRow, ShareRun, Traffic, parse_traffic, run_share};
 use simulate::{Simulated, Simulator};
 
@@ -56,6 +59,8 @@ pub struct CollectiveRow {
     pub size: Bytes,
     /// What was found, or why nothing.
     pub found: Result<CollectiveFound, Statement>,
+    /// Time on the whole network, where parts of it fail or are slow.
+    pub whole: Option<Seconds>,
 }
 
 /// Time of one size.
@@ -97,29 +102,43 @@ pub fn run_collective(
     let parts = system_parts(&data.catalog, &request.system)?;
     let group = Group::adjacent(request.ranks);
     let shape = group.split(parts.fabric.domain);
-    let simulator = if request.fidelity.simulates() {
-        Some(Simulator::new(request, &parts, data))
-    } else {
-        None
+    let simulator = |request: &CollectiveRequest| {
+        let simulates = request.fidelity.simulates();
+        simulates.then(|| Simulator::new(request, &parts, data))
     };
-    let rows = request.sizes.iter();
-    let rows = rows.map(|size| CollectiveRow {
+    let at = |simulator: &Option<Result<Simulator, Statement>>, size: Bytes| match simulator {
+        Some(Ok(simulator)) => simulator
+            .run(request, size)
+            .map(|run| found(request, size, run.time, Some(run))),
+        Some(Err(reason)) => Err(reason.clone()),
+        None => formula(request, &parts, size).map(|time| found(request, size, time, None)),
+    };
+    let own = simulator(request);
+    let whole = (!request.damage.is_empty()).then(|| {
+        let damage = Vec::new();
+        simulator(&CollectiveRequest {
+            damage,
+            ..request.clone()
+        })
+    });
+    let rows = request.sizes.iter().map(|size| CollectiveRow {
         size: *size,
-        found: match &simulator {
-            Some(Ok(simulator)) => simulator
-                .run(request, *size)
-                .map(|run| found(request, *size, run.time, Some(run))),
-            Some(Err(reason)) => Err(reason.clone()),
-            None => formula(request, &parts, *size).map(|time| found(request, *size, time, None)),
-        },
+        found: at(&own, *size),
+        whole: whole
+            .as_ref()
+            .and_then(|whole| at(whole, *size).ok().map(|found| found.time)),
     });
     let rows: Vec<CollectiveRow> = rows.collect();
+    let mut notes = notes(request, &parts, &rows);
+    if let Some(Ok(simulator)) = &own {
+        notes.extend(damage::notes(&request.damage, &simulator.plain().hit));
+    }
     Ok(CollectiveRun {
         system: parts.system.id.clone(),
         system_name: parts.system.name.clone(),
         network: parts.network.name.clone(),
         shape,
-        notes: notes(request, &parts, &rows),
+        notes,
         rows,
         request: request.clone(),
     })

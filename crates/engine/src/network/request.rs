@@ -2,6 +2,7 @@
 
 use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_fabric::algorithm::{Algorithm, Collective};
+use chokepoint_fabric::topology::Damage;
 use chokepoint_units::{Bytes, Dimension, parse_quantity};
 
 use crate::limits::MOST_COUNTED;
@@ -63,9 +64,9 @@ pub struct CollectiveRequest {
     pub algorithm: Option<Algorithm>,
     /// Slices that a message is cut in; what is fastest where none are named.
     pub slices: Option<u32>,
-    /// Share of the cables inside domains and between switches that have failed.
-    pub failed_share: f64,
-    /// Seed of the choices of paths.
+    /// Parts of the network that fail or are slow.
+    pub damage: Vec<Damage>,
+    /// Seed of the choices of paths and of parts that fail.
     pub seed: u64,
 }
 
@@ -102,12 +103,9 @@ impl CollectiveRequest {
             );
             return wrong(message, "write --fidelity flows or packets");
         }
-        if !(0.0..1.0).contains(&self.failed_share) {
-            let message = "--failed-cables is out of range".to_owned();
-            return wrong(message, "write a share in % from 0 to below 100");
-        }
-        if self.failed_share > 0.0 && self.fidelity != Fidelity::Flows {
-            let message = "failed cables are looked at by --fidelity flows alone".to_owned();
+        if !self.damage.is_empty() && self.fidelity != Fidelity::Flows {
+            let message =
+                "failed and slow parts are looked at by --fidelity flows alone".to_owned();
             return wrong(message, "write --fidelity flows");
         }
         Ok(())
@@ -132,7 +130,7 @@ pub fn parse_algorithm(text: &str) -> Result<Algorithm, Diagnostic> {
     named("algorithm", text, &known).map(|at| Algorithm::ALL[at])
 }
 
-fn named(kind: &str, text: &str, known: &[&str]) -> Result<usize, Diagnostic> {
+pub(super) fn named(kind: &str, text: &str, known: &[&str]) -> Result<usize, Diagnostic> {
     let wanted = text.trim().to_lowercase().replace('_', "-");
     known
         .iter()

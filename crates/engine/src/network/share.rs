@@ -11,13 +11,16 @@
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_fabric::algorithm::{Algorithm, Collective, Ranks, schedule};
 use chokepoint_fabric::schedule::Schedule;
+use chokepoint_fabric::topology::Damage;
 use chokepoint_units::{Bytes, Seconds};
 
 use super::simulate::{MOST_TRANSFERS, Simulator, too_many_transfers};
-use super::{Busiest, CollectiveRequest, Fidelity, parse_algorithm, parse_collective, parse_size};
+use super::{
+    Busiest, CollectiveRequest, Fidelity, damage, parse_algorithm, parse_collective, parse_size,
+};
 use crate::Data;
 use crate::limits::MOST_COUNTED;
-use crate::resolve::system_parts;
+use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
 
 /// One kind of traffic: a collective in groups of a shape.
@@ -44,7 +47,9 @@ pub struct ShareRequest {
     pub chips: u64,
     /// What runs at once.
     pub traffic: Vec<Traffic>,
-    /// Seed of the choices of paths.
+    /// Parts of the network that fail or are slow.
+    pub damage: Vec<Damage>,
+    /// Seed of the choices of paths and of parts that fail.
     pub seed: u64,
 }
 
@@ -63,6 +68,10 @@ pub struct ShareRun {
     pub rows: Vec<ShareRow>,
     /// All together, and the link that is busiest then.
     pub together: Option<(Seconds, Option<Busiest>)>,
+    /// All together on the whole network, where parts of it fail or are slow.
+    pub whole: Option<Seconds>,
+    /// Which parts those are.
+    pub notes: Vec<Statement>,
 }
 
 /// One kind of traffic.
@@ -85,6 +94,8 @@ pub struct ShareFound {
     pub alone: Seconds,
     /// Beside all the others.
     pub together: Seconds,
+    /// Beside all the others on the whole network, where parts of it fail or are slow.
+    pub whole: Option<Seconds>,
 }
 
 /// Reads `COLLECTIVE:SIZE:RANKSxSTRIDE`, with `:ALGORITHM` behind where one is named.
@@ -125,7 +136,6 @@ pub fn parse_traffic(text: &str) -> Result<Traffic, Diagnostic> {
 /// # Errors
 /// What is wrong with the request; traffic that cannot be run is a row with the reason.
 pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagnostic> {
-    let whole = as_collective(request, None);
     if !(2..=MOST_COUNTED).contains(&request.chips) {
         let message = format!("--chips {} is out of range", request.chips);
         let help = "write a number from 2 to 1,048,576";
@@ -136,6 +146,25 @@ pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagno
         as_collective(request, Some(traffic)).check()?;
     }
     let parts = system_parts(&data.catalog, &request.system)?;
+    let mut run = shared(request, &parts, data);
+    if !request.damage.is_empty() {
+        let undamaged = ShareRequest {
+            damage: Vec::new(),
+            ..request.clone()
+        };
+        let whole = shared(&undamaged, &parts, data);
+        run.whole = whole.together.map(|(time, _)| time);
+        for (row, whole) in run.rows.iter_mut().zip(&whole.rows) {
+            if let (Ok(found), Ok(whole)) = (&mut row.found, &whole.found) {
+                found.whole = Some(whole.together);
+            }
+        }
+    }
+    Ok(run)
+}
+
+/// The same of traffic that was checked.
+pub(crate) fn shared(request: &ShareRequest, parts: &SystemParts, data: &Data) -> ShareRun {
     let mut run = ShareRun {
         system: parts.system.id.clone(),
         system_name: parts.system.name.clone(),
@@ -143,22 +172,25 @@ pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagno
         chips: request.chips,
         rows: Vec::new(),
         together: None,
+        whole: None,
+        notes: Vec::new(),
     };
     let row = |traffic: &Traffic, found| ShareRow {
         traffic: *traffic,
         groups: request.chips / traffic.ranks,
         found,
     };
-    let simulator = match Simulator::new(&whole, &parts, data) {
+    let simulator = match Simulator::new(&as_collective(request, None), parts, data) {
         Ok(simulator) => simulator,
         Err(reason) => {
             let rows = request.traffic.iter();
             run.rows = rows
                 .map(|traffic| row(traffic, Err(reason.clone())))
                 .collect();
-            return Ok(run);
+            return run;
         }
     };
+    run.notes = damage::notes(&request.damage, &simulator.plain().hit);
     let mut all = Schedule::new(Seconds::ZERO);
     let mut ends = Vec::new();
     for traffic in &request.traffic {
@@ -173,7 +205,7 @@ pub fn run_share(request: &ShareRequest, data: &Data) -> Result<ShareRun, Diagno
     if run.rows.iter().all(|row| row.found.is_ok()) {
         together(&mut run, &simulator, &all, &ends);
     }
-    Ok(run)
+    run
 }
 
 /// Fills in what all traffic takes at once; `ends` are the first transfers behind each kind.
@@ -226,6 +258,7 @@ fn alone(
         algorithm: (found.algorithm, found.slices),
         alone,
         together: alone,
+        whole: None,
     };
     Ok((found, all))
 }
@@ -239,7 +272,7 @@ fn group(traffic: &Traffic, number: u64, simulator: &Simulator) -> Option<Ranks>
         .map(|rank| u32::try_from(first + rank * traffic.stride).ok())
         .collect();
     let chips = chips?;
-    let domain = |chip: &u32| simulator.plain().network.domain_of(*chip);
+    let domain = |chip: &u32| simulator.plain().built().domain_of(*chip);
     let home = domain(chips.first()?);
     let inside = chips.iter().take_while(|chip| domain(chip) == home).count();
     let even = chips.chunks(inside).all(|of_domain| {
@@ -261,7 +294,7 @@ fn as_collective(request: &ShareRequest, traffic: Option<&Traffic>) -> Collectiv
         fidelity: Fidelity::Flows,
         algorithm: traffic.and_then(|traffic| traffic.algorithm),
         slices: None,
-        failed_share: 0.0,
+        damage: request.damage.clone(),
         seed: request.seed,
     }
 }

@@ -89,7 +89,7 @@ impl Simulator {
             ]),
             _ => None,
         };
-        let ranks = ranks(request, parts, Some(&sprayed.network))
+        let ranks = ranks(request, parts, Some(sprayed.built()))
             .ok_or_else(|| Statement::new("ranks-uneven", []))?;
         Ok(Self {
             sprayed,
@@ -97,7 +97,7 @@ impl Simulator {
             single,
             ranks,
             seed: request.seed,
-            worn: request.failed_share > 0.0,
+            worn: !request.damage.is_empty(),
         })
     }
 
@@ -210,10 +210,25 @@ impl Simulator {
             coalescing: if chained { 0.0 } else { default.coalescing },
             ..default
         };
-        flow::run(wires, schedule, &options).map_err(|fault| self.fault(fault))
+        flow::run(wires, schedule, &options).map_err(|fault| match fault {
+            flow::Fault::Stalled(number) if self.worn => {
+                let transfer = &schedule.transfers()[number as usize];
+                self.cut_off(transfer.from, transfer.to)
+            }
+            _ => self.fault(fault),
+        })
     }
 
-    /// Why flows have no outcome.
+    /// That no path is left for a transfer.
+    fn cut_off(&self, from: u32, to: u32) -> Statement {
+        if from.max(to) >= self.sprayed.chips() {
+            return Statement::new("cut-off", []);
+        }
+        let chips = [("from", from.to_string()), ("to", to.to_string())];
+        Statement::new("cut-off-chips", chips)
+    }
+
+    /// Why flows of classes have no outcome.
     fn fault(&self, fault: flow::Fault) -> Statement {
         match fault {
             flow::Fault::Stalled(_) if self.worn => Statement::new("cut-off", []),

@@ -1,12 +1,14 @@
 //! An all-to-all of more ranks than are simulated transfer by transfer, by classes of like flows.
 //!
 //! Between domains every rank sends to every rank of the others, over one sprayed tree, whose
-//! classes of flows are exact (`flow::all_to_all`); inside domains, on links of their own, a single
-//! domain stands for all.
+//! classes of flows are exact (`flow::all_to_all`); inside domains, on links of their own, one of
+//! those with like links stands for them.
 //!
 //! Limits: the tree's classes do not know domains, so that pairs of one domain are counted with the
 //! others and all sizes lowered, such that each card carries what leaves its domain. Where cards are
 //! the bottleneck that is exact.
+
+use std::collections::BTreeSet;
 
 use chokepoint_fabric::algorithm::{Algorithm, Ranks, uneven_all_to_all};
 use chokepoint_fabric::flow::{self, Fault, Overlay};
@@ -27,11 +29,11 @@ pub(super) fn all_to_all(
     ranks: &Ranks,
     size: Bytes,
 ) -> Option<Result<Simulated, Fault>> {
-    let [nominal] = wires.network.trees() else {
+    let [nominal] = wires.built().trees() else {
         return None;
     };
     let (all, inside) = (f64::from(ranks.number()), f64::from(ranks.inside()));
-    let first = wires.network.first_outside();
+    let first = wires.built().first_outside();
     let tree = as_achieved(wires, nominal, first)?;
     let mut overlay = Overlay::new();
     for (link, plain) in (0..).zip(tree.links()) {
@@ -44,7 +46,7 @@ pub(super) fn all_to_all(
     let pair = size / all;
     let lowered = pair * ((all - inside) / (all - 1.0));
     let classes = flow::all_to_all(&tree, &overlay, &[], |_, _| lowered)?;
-    let runs = (classes.run(0.0), domain(wires, ranks, pair)?);
+    let runs = (classes.run(0.0), domains(wires, ranks, pair)?);
     let (outcome, within) = match runs {
         (Ok(outcome), Ok(within)) => (outcome, within),
         (Err(fault), _) | (_, Err(fault)) => return Some(Err(fault)),
@@ -96,8 +98,8 @@ fn as_achieved(wires: &Wires, nominal: &Tree, first: u32) -> Option<Tree> {
     Tree::new(nominal.chips(), levels?, Routing::Spray)
 }
 
-/// Time of the exchange inside one domain; absent where it has too many transfers.
-fn domain(wires: &Wires, ranks: &Ranks, pair: Bytes) -> Option<Result<Seconds, Fault>> {
+/// Time of the exchange inside the slowest domain; absent where it has too many transfers.
+fn domains(wires: &Wires, ranks: &Ranks, pair: Bytes) -> Option<Result<Seconds, Fault>> {
     let inside = u64::from(ranks.inside());
     if inside < 2 {
         return Some(Ok(Seconds::ZERO));
@@ -105,9 +107,26 @@ fn domain(wires: &Wires, ranks: &Ranks, pair: Bytes) -> Option<Result<Seconds, F
     if inside * inside > MOST_TRANSFERS {
         return None;
     }
-    let chips = (0..ranks.inside()).map(|rank| ranks.chip(rank)).collect();
-    let one = Ranks::new(chips, ranks.inside(), Vec::new())?;
-    let schedule = uneven_all_to_all(&one, Seconds::ZERO, |_, _| pair)?;
-    let outcome = flow::run(wires, &schedule, &flow::Options::default());
-    Some(outcome.map(|outcome| outcome.makespan))
+    let (mut seen, mut slowest) = (BTreeSet::new(), Seconds::ZERO);
+    for number in 0..ranks.domains() {
+        if !seen.insert(rates(wires, number)) {
+            continue;
+        }
+        let own = number * ranks.inside()..(number + 1) * ranks.inside();
+        let chips = own.map(|rank| ranks.chip(rank)).collect();
+        let one = Ranks::new(chips, ranks.inside(), Vec::new())?;
+        let schedule = uneven_all_to_all(&one, Seconds::ZERO, |_, _| pair)?;
+        match flow::run(wires, &schedule, &flow::Options::default()) {
+            Ok(outcome) => slowest = slowest.max(outcome.makespan),
+            Err(fault) => return Some(Err(fault)),
+        }
+    }
+    Some(Ok(slowest))
+}
+
+/// The rates of a domain's links, to tell domains apart.
+fn rates(wires: &Wires, domain: u32) -> Vec<u64> {
+    let own = wires.built().domain_links(domain);
+    let links = wires.links()[own].iter();
+    links.map(|link| link.rate.get().to_bits()).collect()
 }

@@ -6,12 +6,12 @@
 //! 1 GiB by the curves or formulas, between domains the achieved share of the network.
 
 use chokepoint_fabric::algorithm::Collective;
-use chokepoint_fabric::network::{Link, Network, Routing};
+use chokepoint_fabric::network::{Degraded, Link, Network, Routing};
 use chokepoint_fabric::topology::SystemNetwork;
 use chokepoint_fabric::{Fabric, Group, flow};
 use chokepoint_units::{Bandwidth, Bytes, Seconds};
 
-use super::{Busiest, CollectiveRequest};
+use super::{Busiest, CollectiveRequest, damage};
 use crate::resolve::SystemParts;
 use crate::row::Statement;
 use crate::{Data, topology};
@@ -21,8 +21,11 @@ const LARGE: Bytes = Bytes::new(1_073_741_824.0);
 
 /// A network whose links carry what software reaches of them.
 pub(super) struct Wires {
-    pub(super) network: SystemNetwork,
+    /// As built, without what has failed, which its paths avoid where they can.
+    network: Degraded<SystemNetwork>,
     links: Vec<Link>,
+    /// For each damage, how many parts it hit, of how many.
+    pub(super) hit: Vec<(u64, u64)>,
 }
 
 impl Network for Wires {
@@ -57,17 +60,22 @@ impl Wires {
             .map_err(|refusal| topology::statement(refusal, chips))?;
         let mut links = network.links().to_vec();
         achieved(&network, &parts.fabric, reached, &mut links);
-        if request.failed_share > 0.0 {
-            // A chip whose card has failed takes no part.
-            let failed = network.fail_cables(request.failed_share, request.seed);
-            for (link, factor) in failed
-                .into_iter()
-                .filter(|(link, _)| !network.is_card(*link))
-            {
-                links[link as usize].rate = links[link as usize].rate * factor;
-            }
+        let damaged = network
+            .damaged(&request.damage, request.seed)
+            .map_err(damage::too_few)?;
+        for (link, left) in &damaged.factors {
+            links[*link as usize].rate = links[*link as usize].rate * *left;
         }
-        Ok(Self { network, links })
+        Ok(Self {
+            network: Degraded::new(network, damaged.factors),
+            links,
+            hit: damaged.hit,
+        })
+    }
+
+    /// The network as built.
+    pub(super) const fn built(&self) -> &SystemNetwork {
+        self.network.network()
     }
 
     /// The link that was busiest.
@@ -81,9 +89,9 @@ impl Wires {
 
     /// What a link is of.
     pub(super) fn wire(&self, link: u32) -> &'static str {
-        if link < self.network.first_outside() {
+        if link < self.built().first_outside() {
             "domain"
-        } else if self.network.is_card(link) {
+        } else if self.built().is_card(link) {
             "card"
         } else {
             "scale-out"

@@ -46,6 +46,13 @@ pub(super) struct Known<'a> {
     pub note: Option<Statement>,
 }
 
+impl<'a> Known<'a> {
+    /// The experience.
+    pub(super) const fn experience(&self) -> &'a Experience {
+        self.experience
+    }
+}
+
 /// The experience that a request asks for.
 ///
 /// # Errors
@@ -99,7 +106,7 @@ pub(super) fn experience<'a>(
 /// # Errors
 /// Why no run comes of it.
 pub(super) fn goodput(
-    known: &Known,
+    (known, network_slowdown): (&Known, f64),
     case: &Case,
     sites: u64,
     found: &Prediction,
@@ -129,6 +136,7 @@ pub(super) fn goodput(
         write: write(experience, bytes, nodes).map_err(|error| unreliable(&error))?,
         interval: None,
         straggler_slowdown: straggler_slowdown(experience, nodes * sites),
+        network_slowdown,
     };
     let left = chokepoint_train::goodput(&reliability, chips, found.run)
         .map_err(|error| unreliable(&error))?;

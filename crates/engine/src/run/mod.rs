@@ -1,6 +1,8 @@
 //! One training run on one system: the best plan or a given one, what it takes, what binds it,
 //! what failures leave of it and what it costs.
 
+mod contention;
+mod degraded;
 mod failures;
 mod find;
 mod link;
@@ -15,6 +17,8 @@ use chokepoint_catalog::Framework;
 use chokepoint_diag::Diagnostic;
 use chokepoint_train::{Case, PlanChunks, Scheduler, Workload, plan_chunks};
 
+pub use contention::{ContentionFound, ContentionRow, RunContention};
+pub use degraded::{DegradedRow, RunDegraded};
 pub use failures::RunGoodput;
 pub use link::Local;
 pub use options::TrainingOptions;
@@ -29,6 +33,7 @@ use crate::economics::Economics;
 use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
 use crate::software::software;
+use contention::Simulated;
 pub(crate) use find::{Choice, Found, space};
 pub(crate) use setting::{Setting, outcome};
 
@@ -79,6 +84,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         parts: &parts,
         prices,
         experience: experience.as_ref(),
+        network_slowdown: 1.0,
     };
     let mut run = TrainingRun {
         model: request.model.clone(),
@@ -102,7 +108,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
         Ok(found) => {
             run.evaluated = found.evaluated;
             run.pruned = found.pruned;
-            let mut result = result(&setting, request, &found, &mut run.notes)?;
+            let mut result = simulated(&setting, request, &found, (data, &mut run.notes))?;
             if let Some(link) = &link {
                 let gathered = choice.gathered(sites, request, framework, &whole)?;
                 let split = link.split(&setting, &found.best, &result, &gathered)?;
@@ -146,7 +152,42 @@ fn notes_of_run(
     notes
 }
 
-/// The result of the plan that was found, without what a split costs.
+/// The result of the plan that was found with what was asked of its traffic, without what a split
+/// costs.
+fn simulated(
+    setting: &Setting,
+    request: &RunRequest,
+    found: &Found,
+    (data, notes): (&Data, &mut Vec<Statement>),
+) -> Result<RunFound, Diagnostic> {
+    let (site, best, parts) = (&setting.site, &found.best, setting.parts);
+    let mut keep = |note| notes.push(note);
+    let contention = request.contention.then(|| {
+        let simulated = Simulated::new((site, contention::ENOUGH), best, parts, data);
+        simulated.map(|simulated| simulated.contention())
+    });
+    let contention = contention.and_then(|found| found.map_err(&mut keep).ok());
+    let degraded = setting
+        .experience
+        .filter(|_| request.degraded_network)
+        .map(|known| degraded::degraded(known, site, best, parts, data));
+    let left_out = |reason| {
+        keep(Statement::new("network-failures-left-out", []));
+        keep(reason);
+    };
+    let degraded = degraded.and_then(|found| found.map_err(left_out).ok());
+    let setting = Setting {
+        network_slowdown: degraded.as_ref().map_or(1.0, |found| found.slowdown),
+        ..*setting
+    };
+    Ok(RunFound {
+        contention,
+        degraded,
+        ..result(&setting, request, found, notes)?
+    })
+}
+
+/// The result of the plan that was found, without what is simulated of it.
 fn result(
     setting: &Setting,
     request: &RunRequest,
@@ -175,6 +216,8 @@ fn result(
         others,
         outcome,
         sites: None,
+        contention: None,
+        degraded: None,
         chunks,
         goodput,
         timeline,

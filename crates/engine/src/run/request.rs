@@ -36,6 +36,10 @@ pub struct RunRequest {
     pub others: usize,
     /// Whether to look for plans that take longer and need less memory.
     pub front: bool,
+    /// Whether to look for what the step's traffic takes beside itself.
+    pub contention: bool,
+    /// Whether failures that leave the network slower count too.
+    pub degraded_network: bool,
     /// Plans that are searched.
     pub space: SpaceChoice,
     /// Framework that must be able to run what is searched.
@@ -87,6 +91,8 @@ impl RunRequest {
             prices: "retail-2025".to_owned(),
             others: 5,
             front: false,
+            contention: false,
+            degraded_network: false,
             space: SpaceChoice::Mainstream,
             target: None,
             sites: SitesOptions::default(),
@@ -105,10 +111,18 @@ impl RunRequest {
             limits::trained(&self.formats),
             further(self.extra_tokens),
         ];
-        match wrong.into_iter().flatten().next() {
-            Some((name, what)) => Err(Diagnostic::new(Code::Value, format!("{name} {what}"))),
-            None => Ok(()),
+        if let Some((name, what)) = wrong.into_iter().flatten().next() {
+            return Err(Diagnostic::new(Code::Value, format!("{name} {what}")));
         }
+        if self.degraded_network && self.failures == Failures::Ignored {
+            let message = "--degraded-network counts failures, which --no-failures leaves out";
+            return Err(Diagnostic::new(Code::Usage, message).help("leave one of them out"));
+        }
+        if self.degraded_network && self.sites.sites.is_some_and(|sites| sites > 1) {
+            let message = "--degraded-network looks at the network of one site";
+            return Err(Diagnostic::new(Code::Usage, message).help("leave --sites out"));
+        }
+        Ok(())
     }
 }
 

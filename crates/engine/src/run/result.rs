@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_model::Architecture;
 use chokepoint_train::{PlanChunks, Prediction, Software, Timeline, Workload};
 
-use super::{RunGoodput, RunSites};
+use super::{RunContention, RunDegraded, RunGoodput, RunSites};
 use crate::emit::Job;
 use crate::prediction::plan_fields;
 use crate::row::{Outcome, Statement};
@@ -67,6 +67,10 @@ pub struct RunFound {
     pub others: Vec<RunPlan>,
     /// Plans that trade time for memory, fastest first; empty when not asked for.
     pub front: Vec<RunPlan>,
+    /// What its traffic takes beside itself, where that was asked for.
+    pub contention: Option<RunContention>,
+    /// What failed parts of the network take of it, where that was asked for.
+    pub degraded: Option<RunDegraded>,
     /// What its split over sites costs, where there are several.
     pub sites: Option<RunSites>,
     /// What failures leave of it.

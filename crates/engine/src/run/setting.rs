@@ -33,6 +33,8 @@ pub(crate) struct Setting<'a> {
     pub(super) prices: &'a PriceBook,
     /// The failures.
     pub(super) experience: Option<&'a Known<'a>>,
+    /// Mean time of a step over that on the whole network.
+    pub(super) network_slowdown: f64,
 }
 
 impl<'a> Setting<'a> {
@@ -51,6 +53,7 @@ impl<'a> Setting<'a> {
             parts,
             prices,
             experience: None,
+            network_slowdown: 1.0,
         }
     }
 
@@ -118,9 +121,10 @@ impl<'a> Setting<'a> {
         }
         self.economics()
             .add_to(self.parts, self.prices, &mut outcome);
-        let goodput = self
-            .experience
-            .map(|known| failures::goodput(known, &self.whole, self.sites(), &whole, &outcome));
+        let goodput = self.experience.map(|known| {
+            let known = (known, self.network_slowdown);
+            failures::goodput(known, &self.whole, self.sites(), &whole, &outcome)
+        });
         Ok((outcome, goodput))
     }
 

@@ -4,6 +4,8 @@
 //! Both directions of a cable fail together. A link that stands for several cables keeps the share
 //! of those that are left.
 
+use std::ops::Range;
+
 use super::domain::Inside;
 use super::scale_out::Kind;
 use super::system::{Outside, SystemNetwork};
@@ -18,6 +20,14 @@ impl SystemNetwork {
     pub fn first_outside(&self) -> u32 {
         let (inside, first) = self.inside(self.domains() - 1);
         first + inside.network().links().len() as u32
+    }
+
+    /// The links inside a domain.
+    #[must_use]
+    pub fn domain_links(&self, domain: u32) -> Range<usize> {
+        let (inside, first) = self.inside(domain);
+        let first = first as usize;
+        first..first + inside.network().links().len()
     }
 
     /// The link of the same cables in the other direction.
@@ -65,26 +75,6 @@ impl SystemNetwork {
         libm::round(rate / one).clamp(1.0, 1e9) as u32
     }
 
-    /// Each cable fails with a probability, by a hash of its place and a seed.
-    #[must_use]
-    pub fn fail_cables(&self, share: f64, seed: u64) -> Factors {
-        let mut factors = Vec::new();
-        for link in 0..self.links().len() as u32 {
-            let back = self.back(link);
-            if link > back {
-                continue;
-            }
-            let cables = self.cables(link);
-            let drawn = |cable: &u32| uniform(seed, u64::from(link) << 32 | u64::from(*cable));
-            let failed = (0..cables).filter(|cable| drawn(cable) < share).count();
-            if failed > 0 {
-                let left = 1.0 - failed as f64 / f64::from(cables);
-                factors.extend([(link, left), (back, left)]);
-            }
-        }
-        factors
-    }
-
     /// Some of the ports of a chip's card fail.
     #[must_use]
     pub fn fail_card(&self, chip: u32, ports: u32) -> Factors {
@@ -118,6 +108,18 @@ impl SystemNetwork {
             }
         }
         factors
+    }
+
+    /// Switch chips at the top of a domain; none where they are not known.
+    #[must_use]
+    pub fn domain_switches(&self, domain: u32) -> u32 {
+        let shape = self.domain();
+        match self.inside(domain).0 {
+            Inside::Tree(tree) if shape.switches.is_some() || shape.second.is_some() => {
+                tree.paths(tree.levels().len())
+            }
+            _ => 0,
+        }
     }
 
     /// One of the switch chips of a domain fails; none where they are not known.
@@ -164,7 +166,7 @@ impl SystemNetwork {
     }
 
     /// Switches that stand over a subtree of a level, in all planes of its tree.
-    fn switches(&self, tree: u32, level: usize) -> u32 {
+    pub(super) fn switches(&self, tree: u32, level: usize) -> u32 {
         let shape = self.scale_out();
         let Kind::Trees(trees) = &shape.kind else {
             return 1;
@@ -185,7 +187,7 @@ impl SystemNetwork {
         at: usize,
         subtree: u32,
         level: usize,
-        failed: &std::ops::Range<u32>,
+        failed: &Range<u32>,
         factors: &mut Factors,
     ) {
         let (found, first) = (
@@ -236,7 +238,7 @@ impl SystemNetwork {
 }
 
 /// A number from 0 to 1 by hashing (`SplitMix64`, Steele, Lea and Flood 2014).
-fn uniform(seed: u64, place: u64) -> f64 {
+pub(super) fn uniform(seed: u64, place: u64) -> f64 {
     let steps = place.wrapping_add(1);
     let mut hash = seed.wrapping_add(steps.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,6 +7,7 @@
 
 mod bisection;
 mod clos;
+mod damage;
 mod domain;
 mod failures;
 mod parts;
@@ -18,6 +19,7 @@ mod system;
 
 pub use bisection::{Bisection, bisection};
 pub use clos::{Clos, Split};
+pub use damage::{Amount, Damage, Damaged, NetworkPart, TooFew};
 pub use domain::{Cabling, Domain};
 pub use failures::Factors;
 pub use parts::{FabricParts, fat_tree, scale_out_parts};

@@ -25,6 +25,7 @@ pub fn collective_csv(run: &CollectiveRun) -> Result<String, Error> {
         "busiest_wire",
         "busiest_share",
         "reason",
+        "undamaged_us",
     ])?;
     for row in &run.rows {
         let found = row.found.as_ref().ok();
@@ -49,6 +50,7 @@ pub fn collective_csv(run: &CollectiveRun) -> Result<String, Error> {
                 .err()
                 .map_or("", |reason| reason.key)
                 .to_owned(),
+            number(row.whole.map(|whole| whole.get() * 1e6)),
         ])?;
     }
     text(writer)

@@ -1,5 +1,6 @@
 //! A collective as JSON, schema 1.
 
+use chokepoint_engine::units::Seconds;
 use chokepoint_engine::{CollectiveRow, CollectiveRun};
 use serde_json::{Error, Value, json};
 
@@ -37,6 +38,7 @@ fn of_row(row: &CollectiveRow) -> Value {
         "slices": algorithm.map(|(_, slices)| slices),
         "busiest_wire": busiest.map(|busiest| busiest.wire),
         "busiest_share": busiest.map(|busiest| busiest.share),
+        "undamaged_seconds": row.whole.map(Seconds::get),
         "reason": row.found.as_ref().err(),
     })
 }

@@ -1,5 +1,6 @@
 //! Collectives alone and together.
 
+use chokepoint_engine::units::Seconds;
 use chokepoint_engine::{ShareRow, ShareRun};
 use csv::Writer;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ const WIDTH: u16 = 140;
 pub fn share_table(run: &ShareRun, language: Language) -> String {
     let words = Words::new(language);
     let head = |key| words.of("collective", key);
-    let columns = vec![
+    let mut columns = vec![
         Column::text(head("collective")),
         Column::number(head("size")),
         Column::number(head("groups")),
@@ -30,6 +31,9 @@ pub fn share_table(run: &ShareRun, language: Language) -> String {
         Column::number(head("together")),
         Column::number(head("slower")),
     ];
+    if run.whole.is_some() {
+        columns.push(Column::number(head("whole-together")));
+    }
     let chips = count(run.chips);
     let title = [
         ("chips", chips.as_str()),
@@ -39,7 +43,7 @@ pub fn share_table(run: &ShareRun, language: Language) -> String {
     let grid = Grid {
         title: words.fill("collective.share-title", title),
         columns,
-        rows: run.rows.iter().map(|row| cells(&words, row)).collect(),
+        rows: run.rows.iter().map(|row| cells(&words, run, row)).collect(),
     };
     let mut out = format!("{}\n{}\n", grid.title, drawn(&grid, WIDTH));
     if let Some((time, busiest)) = &run.together {
@@ -55,10 +59,21 @@ pub fn share_table(run: &ShareRun, language: Language) -> String {
         out += &words.fill("collective.share-together", values);
         out.push('\n');
     }
-    out + &words.of("collective", "share-legend") + "\n"
+    if let Some(whole) = run.whole {
+        let time = significant(whole.get() * 1e6, 4);
+        out += &words.fill("collective.share-whole", [("time", time.as_str())]);
+        out.push('\n');
+    }
+    out += &words.of("collective", "share-legend");
+    out.push('\n');
+    for note in &run.notes {
+        out += &words.statement(note);
+        out.push('\n');
+    }
+    out
 }
 
-fn cells(words: &Words, row: &ShareRow) -> Vec<String> {
+fn cells(words: &Words, run: &ShareRun, row: &ShareRow) -> Vec<String> {
     let traffic = &row.traffic;
     let mut cells = vec![
         traffic.collective.name().to_owned(),
@@ -81,6 +96,11 @@ fn cells(words: &Words, row: &ShareRow) -> Vec<String> {
             cells.extend([NONE, NONE, NONE, NONE].map(str::to_owned));
         }
     }
+    if run.whole.is_some() {
+        let whole = row.found.as_ref().ok().and_then(|found| found.whole);
+        let shown = whole.map(|whole| significant(whole.get() * 1e6, 4));
+        cells.push(shown.unwrap_or_else(|| NONE.to_owned()));
+    }
     cells
 }
 
@@ -101,6 +121,8 @@ pub fn share_json(run: &ShareRun) -> Result<String, serde_json::Error> {
         "together_seconds": run.together.map(|(time, _)| time.get()),
         "busiest_wire": busiest.map(|busiest| busiest.wire),
         "busiest_share": busiest.map(|busiest| busiest.share),
+        "undamaged_together_seconds": run.whole.map(Seconds::get),
+        "notes": run.notes,
     }))
 }
 
@@ -116,6 +138,7 @@ fn of_row(row: &ShareRow) -> Value {
         "slices": found.map(|found| found.algorithm.1),
         "alone_seconds": found.map(|found| found.alone.get()),
         "together_seconds": found.map(|found| found.together.get()),
+        "undamaged_together_seconds": found.and_then(|found| found.whole).map(Seconds::get),
         "reason": row.found.as_ref().err(),
     })
 }
@@ -137,6 +160,7 @@ pub fn share_csv(run: &ShareRun) -> Result<String, csv::Error> {
         "alone_us",
         "together_us",
         "reason",
+        "undamaged_together_us",
     ])?;
     for row in &run.rows {
         let found = row.found.as_ref().ok();
@@ -157,6 +181,7 @@ pub fn share_csv(run: &ShareRun) -> Result<String, csv::Error> {
                 .err()
                 .map_or("", |reason| reason.key)
                 .to_owned(),
+            time(found.and_then(|found| found.whole).map(Seconds::get)),
         ])?;
     }
     text(writer)

@@ -72,6 +72,10 @@ fn columns(words: &Words, run: &CollectiveRun) -> Vec<Column> {
         columns.push(Column::text(head("busiest")));
         columns.push(Column::number(head("busy")));
     }
+    if !run.request.damage.is_empty() {
+        columns.push(Column::number(head("whole")));
+        columns.push(Column::number(head("slower")));
+    }
     columns
 }
 
@@ -88,6 +92,15 @@ fn cells(words: &Words, run: &CollectiveRun, row: &CollectiveRow) -> Vec<String>
             }
         }
         Err(_) => cells.resize(if simulates { 8 } else { 4 }, NONE.to_owned()),
+    }
+    if !run.request.damage.is_empty() {
+        let time = row.found.as_ref().ok().map(|found| found.time);
+        let slower = time.zip(row.whole).map(|(time, whole)| time / whole);
+        let shown = |value: Option<f64>, digits| {
+            value.map_or_else(|| NONE.to_owned(), |value| significant(value, digits))
+        };
+        cells.push(shown(row.whole.map(|whole| whole.get() * 1e6), 4));
+        cells.push(shown(slower, 3));
     }
     cells
 }

@@ -4,7 +4,7 @@ use chokepoint_engine::fabric::algorithm::{Algorithm, Collective};
 use chokepoint_engine::units::{Bandwidth, Bytes, Seconds};
 use chokepoint_engine::{
     Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Imported,
-    NcclRow, ShareFound, ShareRow, ShareRun, Statement, parse_traffic,
+    NcclRow, ShareFound, ShareRow, ShareRun, Statement, parse_failed, parse_traffic,
 };
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ fn made_up() -> CollectiveRun {
             fidelity: Fidelity::Packets,
             algorithm: None,
             slices: None,
-            failed_share: 0.0,
+            damage: Vec::new(),
             seed: 0,
         },
         shape: (8, 2),
@@ -49,10 +49,12 @@ fn made_up() -> CollectiveRun {
             CollectiveRow {
                 size,
                 found: Ok(found),
+                whole: None,
             },
             CollectiveRow {
                 size: size * 1024.0,
                 found: Err(Statement::new("too-many-packets", most)),
+                whole: None,
             },
         ],
         notes: vec![Statement::new("wires-achieved", [])],
@@ -80,6 +82,7 @@ fn shared() -> ShareRun {
         algorithm: (Algorithm::Ring, 1),
         alone: Seconds::new(200e-6),
         together: Seconds::new(300e-6),
+        whole: None,
     };
     ShareRun {
         system: "made-up".to_owned(),
@@ -95,6 +98,8 @@ fn shared() -> ShareRun {
             ),
         ],
         together: None,
+        whole: None,
+        notes: Vec::new(),
     }
 }
 
@@ -111,6 +116,34 @@ fn shared_traffic_reads_as_recorded() {
     insta::assert_snapshot!("share_en", share_table(&run, Language::En));
     insta::assert_snapshot!("share_json", share_json(&run).unwrap());
     insta::assert_snapshot!("share_csv", share_csv(&shared()).unwrap());
+}
+
+/// The same collective and traffic on a network with a failed spine: what it took on the whole one
+/// stands beside it.
+#[test]
+fn damage_reads_as_recorded() {
+    let mut run = made_up();
+    run.request.damage = vec![parse_failed("spine").unwrap()];
+    run.rows[0].whole = Some(Seconds::new(20e-6));
+    let hit = [
+        ("hit", "1"),
+        ("there", "32"),
+        ("part", "spine"),
+        ("rate", "0"),
+    ];
+    let hit = hit.map(|(key, text)| (key, text.to_owned()));
+    run.notes = vec![Statement::new("parts-failed", hit)];
+    let mut both = shared();
+    both.rows.truncate(1);
+    if let Ok(found) = &mut both.rows[0].found {
+        found.whole = Some(Seconds::new(250e-6));
+    }
+    both.whole = Some(Seconds::new(250e-6));
+    both.notes.clone_from(&run.notes);
+    for (name, language) in [("damage_en", Language::En), ("damage_zh", Language::Zh)] {
+        let text = collective_table(&run, language) + &share_table(&both, language);
+        insta::assert_snapshot!(name, text);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use chokepoint_engine::train::Trained;
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, RunTimeline, TrainingRun};
 use serde_json::{Error, Value, json};
 
-use super::sites;
+use super::{contention, degraded, sites};
 use crate::json::{elasticities, pairs, plan};
 use crate::messages::{Language, Words};
 
@@ -48,6 +48,12 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "best": found.map(|found| best(&found.outcome)),
         "alternatives": list(|found| &found.others),
         "front": list(|found| &found.front),
+        "contention": found
+            .and_then(|found| found.contention.as_ref())
+            .map(contention::json),
+        "degraded_network": found
+            .and_then(|found| found.degraded.as_ref())
+            .map(degraded::json),
         "sites": found
             .and_then(|found| found.sites.as_ref())
             .map(|split| sites::json(&words, split)),

@@ -1,6 +1,8 @@
 //! A training run as table, JSON, CSV and a drawing of its pipeline.
 
+mod contention;
 mod csv;
+mod degraded;
 mod drawing;
 mod gantt;
 mod json;

@@ -3,7 +3,7 @@
 use chokepoint_engine::{Outcome, RunFound, RunGoodput, RunPlan, TrainingRun};
 
 use super::lines::lines;
-use super::sites;
+use super::{contention, degraded, sites};
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
@@ -99,6 +99,10 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
     }
+    if let Some(beside) = &found.contention {
+        table(out, &contention::grid(words, beside));
+        line(out, &contention::lines(words, beside));
+    }
     if let Some(split) = &found.sites {
         table(out, &sites::table(words, split));
         if let Some(text) = sites::missing(words, split) {
@@ -107,6 +111,10 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     }
     if let Some(goodput) = &found.goodput {
         table(out, &failures(words, run, goodput));
+    }
+    if let Some(degraded) = &found.degraded {
+        table(out, &degraded::grid(words, degraded));
+        line(out, &degraded::line(words, degraded));
     }
     if !found.others.is_empty() {
         table(out, &plans(words, "run.others", &found.others));

@@ -1,16 +1,20 @@
 //! Runs made by hand.
 
+use chokepoint_engine::fabric::algorithm::Collective;
 use chokepoint_engine::model::Architecture;
 use chokepoint_engine::train::{
     Chunk, Plan, PlanChunks, Schedule, Scheduler, Software, Timeline, Workload,
 };
 use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
 use chokepoint_engine::{
-    Kind, Local, RunFigures, RunFound, RunGoodput, RunPlan, RunSites, RunTimeline, Statement,
-    TrainingRun,
+    ContentionFound, ContentionRow, DegradedRow, Kind, Local, RunContention, RunDegraded,
+    RunFigures, RunFound, RunGoodput, RunPlan, RunSites, RunTimeline, Statement, TrainingRun,
 };
 
+use super::{contention, degraded};
+use crate::messages::Words;
 use crate::sample::outcome;
+use crate::terminal::drawn;
 use crate::{Language, run_csv, run_json, run_svg, run_table};
 
 const CONFIG: &str = r#"{
@@ -98,6 +102,8 @@ fn sample(schedule: Schedule, pp: u64, micro_batches: u64) -> TrainingRun {
             outcome: outcome(Kind::Training, 1.0),
             others: vec![plan("tp=4 pp=8 dp=64 mbs=1 fp8", 0.02)],
             front: vec![plan("tp=8 pp=8 dp=32 mbs=1 fp8", 0.0)],
+            contention: None,
+            degraded: None,
             sites: None,
             goodput: Some(goodput),
             chunks,
@@ -254,4 +260,87 @@ fn nothing_falls_back_to_a_key() {
             }
         }
     }
+}
+
+/// Traffic beside itself, of which one kind was not run; a step where all were.
+#[test]
+fn contention_reads_as_recorded() {
+    let row = |kind, collective, found| ContentionRow {
+        kind,
+        collective,
+        message: Bytes::new(58_720_256.0),
+        groups: (32, 8, 1),
+        found,
+    };
+    let found = ContentionFound {
+        alone: Seconds::new(80e-6),
+        together: Seconds::new(120e-6),
+        factor: 1.5,
+        in_step: 1.25,
+    };
+    let mut beside = RunContention {
+        chips: (256, 1024),
+        rows: vec![row("tensor_parallel", Collective::AllGather, Ok(found))],
+        alone: Seconds::new(1.6),
+        step: Some(Seconds::new(1.8)),
+    };
+    let shown = |beside: &RunContention, language| {
+        let words = Words::new(language);
+        let grid = contention::grid(&words, beside);
+        let lines = contention::lines(&words, beside);
+        format!("{}\n{}\n{lines}", grid.title, drawn(&grid, 140))
+    };
+    insta::assert_snapshot!("contention_en", shown(&beside, Language::En));
+    let mut run = sample(Schedule::OneForwardOneBackward, 1, 8);
+    if let Some(found) = &mut run.found {
+        found.contention = Some(beside.clone());
+    }
+    let text = run_json(&run, 0.5, Language::En).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let key = &json["contention"];
+    assert_eq!(key["step_seconds_at_most"], 1.8);
+    assert_eq!(key["traffic"][0]["factor_in_step"], 1.25);
+    assert!(run_csv(&run, Language::En).unwrap().contains(",1.8\n"));
+    assert!(run_table(&run, Language::En).contains("stretched"));
+    let reason = Statement::new("ranks-uneven", []);
+    let data = row("data_parallel", Collective::ReduceScatter, Err(reason));
+    beside.rows.push(data);
+    beside.step = None;
+    insta::assert_snapshot!("contention_zh", shown(&beside, Language::Zh));
+}
+
+/// Parts of which one slows a step and the other stops the job.
+#[test]
+fn a_degraded_network_reads_as_recorded() {
+    let row = |part, slowdown| DegradedRow {
+        part,
+        there: 2048,
+        share: 0.14,
+        slowdown,
+    };
+    let found = RunDegraded {
+        chips: (1024, 2048),
+        rows: vec![
+            row("uplink", Ok(1.02)),
+            row("port", Err(Statement::new("cut-off", []))),
+        ],
+        slowdown: 1.0028,
+    };
+    let words = [Language::En, Language::Zh].map(Words::new);
+    let shown = words.map(|words| {
+        let grid = degraded::grid(&words, &found);
+        let line = degraded::line(&words, &found);
+        format!("{}\n{}\n{line}", grid.title, drawn(&grid, 140))
+    });
+    insta::assert_snapshot!("degraded", shown.join("\n\n"));
+    let json = degraded::json(&found);
+    assert_eq!(json["parts"][0]["slowdown"], 1.02);
+    assert_eq!(json["parts"][1]["reason"]["key"], "cut-off");
+    let mut run = sample(Schedule::OneForwardOneBackward, 1, 8);
+    if let Some(result) = &mut run.found {
+        result.degraded = Some(found);
+    }
+    assert!(run_table(&run, Language::En).contains("Uplink"));
+    let text = run_json(&run, 0.5, Language::En).unwrap();
+    assert!(text.contains("mean_slowdown"));
 }
