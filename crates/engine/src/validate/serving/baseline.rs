@@ -63,7 +63,7 @@ fn prompt(setup: &Setup, workers: &Workers) -> f64 {
     let peak = setup.chip.peak(setup.formats.activations);
     let peak = peak
         .or_else(|| setup.chip.peak(wide))
-        .map_or(1.0, |rate| rate.get());
+        .map_or(1.0, chokepoint_units::OpsRate::get);
     let (_, active) = parameters(&setup.architecture);
     2.0 * active * setup.lengths.input / (peak * workers.spread.tp as f64)
 }

@@ -17,6 +17,7 @@ mod numbers;
 mod peer;
 mod predict;
 mod setup;
+mod steady;
 mod summary;
 mod tier;
 
