@@ -1,6 +1,7 @@
 //! Serving engines: which file a name and a release are, and what is wrong with a file.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
+#![expect(clippy::disallowed_methods, reason = "reads the data folder")]
 
 use std::path::Path;
 

@@ -174,6 +174,22 @@ fn ranks_of_dies_become_packages() {
     assert!(found.prediction.unwrap().plan.starts_with("1x[tp=8 ep=8]"));
 }
 
+fn plan(chips: u64, engine: &str, tp: u64, dp: &str, ep: &str) -> String {
+    let rest = format!("{engine},,FP8,,agg,1024,1024,,16,{tp},1,{dp},{ep},none,,,,,,tpot_ms,30");
+    let found = one(row("a", "H200", chips, QWEN, &rest));
+    found.prediction.unwrap().plan
+}
+
+/// Experts over more chips than attention: a group of attention for each; `SGLang`'s degree of data
+/// parallelism is inside that of tensor parallelism; more experts' chips than there are is capped.
+#[test]
+fn degrees_are_read_as_engines_mean_them() {
+    assert!(plan(8, "vLLM", 1, "", "8").starts_with("1x[tp=1 dp=8 ep=8]"));
+    assert!(plan(8, "SGLang", 8, "8", "").starts_with("1x[tp=1 dp=8 ep=8]"));
+    assert!(plan(2, "SGLang", 2, "", "4").starts_with("1x[tp=2 ep=2]"));
+    assert!(plan(8, "vLLM", 2, "", "1").starts_with("4x[tp=2 moe_tp=2]"));
+}
+
 /// The time to the first token is a figure of its own, and the baseline one factor: on one row it
 /// is what was measured.
 #[test]

@@ -22,6 +22,8 @@ pub(super) struct ServingCase<'a> {
     pub mode: Mode,
     pub lengths: Lengths,
     pub load: Load,
+    /// Sequences on each attention group that the run allows, where it says so.
+    pub most_sequences: Option<f64>,
     pub speculation: Option<Speculation>,
 }
 

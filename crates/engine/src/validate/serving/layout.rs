@@ -83,6 +83,9 @@ fn pool(
     };
     let (pp, dp) = (row.count(columns.pp).unwrap_or(1), dp.unwrap_or(1));
     let (tp, dp) = packages((tp, pp, dp), chips, dies, assumed);
+    let (tp, dp) = within((tp, pp, dp), chips, assumed);
+    let spread = row.count(columns.ep).filter(|_| experts.is_some());
+    let dp = spread_attention((tp, pp, dp), spread, chips, assumed);
     let held = tp.saturating_mul(pp).saturating_mul(dp);
     let instance = tp.saturating_mul(dp);
     let ep = experts.map_or(1, |experts| {
@@ -119,6 +122,36 @@ fn pool(
             moe_tp,
         },
     })
+}
+
+/// Degrees that fit the chips: where tensor parallelism alone takes them all, data-parallel
+/// attention is inside it (`SGLang` `--dp-size` with `--enable-dp-attention`).
+fn within((tp, pp, dp): (u64, u64, u64), chips: Option<u64>, assumed: &mut Assumed) -> (u64, u64) {
+    let fits = |degrees: u64| chips.is_none_or(|chips| degrees <= chips);
+    let inside = tp.saturating_mul(pp);
+    if dp > 1 && tp.is_multiple_of(dp) && fits(inside) && !fits(inside.saturating_mul(dp)) {
+        assumed.note("data-parallel attention inside the tensor parallelism that is given");
+        return (tp / dp, dp);
+    }
+    (tp, dp)
+}
+
+/// Data parallelism of attention: where experts are spread over more chips than attention is, each
+/// group of these has its own.
+fn spread_attention(
+    (tp, pp, dp): (u64, u64, u64),
+    ep: Option<u64>,
+    chips: Option<u64>,
+    assumed: &mut Assumed,
+) -> u64 {
+    let Some(ep) = ep.filter(|ep| *ep > tp.saturating_mul(dp) && ep.is_multiple_of(tp)) else {
+        return dp;
+    };
+    if chips.is_none_or(|chips| ep.saturating_mul(pp) > chips) {
+        return dp;
+    }
+    assumed.taken("dp_attention", ep / tp);
+    ep / tp
 }
 
 /// Degrees in packages where a source counts dies: more ranks than chips, by the dies of a package.

@@ -43,7 +43,8 @@ impl<'a> Server<'a> {
         let one = server.look(&decoders.spread, 1.0, 1.0)?;
         let held = server.held(&one.memory);
         server.fits = held >= 1.0;
-        server.most = held.min(case.engine.sequences.value).max(1.0);
+        let allowed = case.most_sequences.unwrap_or(case.engine.sequences.value);
+        server.most = held.min(allowed).max(1.0);
         Ok(server)
     }
 
