@@ -89,17 +89,8 @@ fn pool(
     let held = tp.saturating_mul(pp).saturating_mul(dp);
     let instance = tp.saturating_mul(dp);
     let ep = experts.map_or(1, |experts| {
-        let stated = row
-            .count(columns.ep)
-            .map(|ep| ep.min(instance).min(experts));
-        stated.unwrap_or_else(|| {
-            // Data-parallel attention spreads experts whole; else engines split each by default.
-            let ep = if dp > 1 { instance.min(experts) } else { 1 };
-            if instance > 1 {
-                assumed.taken(columns.ep, ep);
-            }
-            ep
-        })
+        let stated = row.count(columns.ep);
+        expert_degree(stated, instance.min(experts), dp > 1, columns.ep, assumed)
     });
     let count = match (row.count(columns.workers), chips) {
         (Some(workers), _) => workers,
@@ -122,6 +113,27 @@ fn pool(
             moe_tp,
         },
     })
+}
+
+/// Expert parallelism, at most what an instance's chips and experts allow. Data-parallel attention
+/// spreads experts whole; else engines split each by default.
+fn expert_degree(
+    stated: Option<u64>,
+    most: u64,
+    spread: bool,
+    column: &str,
+    assumed: &mut Assumed,
+) -> u64 {
+    stated.map_or_else(
+        || {
+            let degree = if spread { most } else { 1 };
+            if most > 1 {
+                assumed.taken(column, degree);
+            }
+            degree
+        },
+        |stated| stated.min(most),
+    )
 }
 
 /// Degrees that fit the chips: where tensor parallelism alone takes them all, data-parallel
