@@ -207,13 +207,15 @@ fn two_figures_and_a_baseline() {
         assert!((found.baseline.unwrap() / found.measured - 1.0).abs() < 1e-12);
         assert!(found.low < found.predicted && found.predicted < found.high);
     }
-    // Parts of a token sum to it.
-    let found = found.rows[0].prediction.as_ref().unwrap();
-    let sum: f64 = found.breakdown.iter().map(|(_, time)| time).sum();
-    assert!(
-        (sum * 1e3 / found.predicted - 1.0).abs() < 1e-9,
-        "{found:?}"
-    );
+    // Parts of a token and of the first one sum to it.
+    for row in &found.rows {
+        let found = row.prediction.as_ref().unwrap();
+        let sum: f64 = found.breakdown.iter().map(|(_, time)| time).sum();
+        assert!(
+            (sum * 1e3 / found.predicted - 1.0).abs() < 1e-9,
+            "{found:?}"
+        );
+    }
 }
 
 /// Another program's predictions are joined by what was measured.

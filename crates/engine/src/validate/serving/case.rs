@@ -192,6 +192,8 @@ pub(super) struct Predicted {
     pub power: Option<Power>,
     /// Parts of the time of one output token, or of a batch of prompts where nothing is decoded.
     pub parts: Vec<(&'static str, f64)>,
+    /// Parts of the time to the first token, seconds.
+    pub first: Vec<(&'static str, f64)>,
     /// Sequences on each attention group.
     pub batch: f64,
     /// Whether weights and cache fit by our count.

@@ -116,6 +116,7 @@ impl<'a> Server<'a> {
             },
             power: None,
             parts: look.parts.clone(),
+            first: Vec::new(),
             batch,
             fits: self.fits && batch <= self.most * 1.05,
             memory,
@@ -139,7 +140,7 @@ impl<'a> Server<'a> {
         };
         let all = ttft + decoded;
         let mut found = self.found(&look, batch, look.decode, sequences / all.get());
-        found.ttft = Some(ttft);
+        starts(&mut found, &[("prefill", ttft)]);
         found.whole = Some(all);
         if self.case.lengths.output <= 1.0 {
             found.tpot = None;
@@ -173,7 +174,7 @@ impl<'a> Server<'a> {
         let look = self.look(&self.decoders.spread, prompts, 1.0)?;
         let requests = prompts * groups / look.prompts.get();
         let mut found = self.found(&look, prompts, look.decode, requests);
-        found.ttft = Some(look.prompts);
+        starts(&mut found, &[("prefill", look.prompts)]);
         found.tpot = None;
         found.parts = vec![("prefill", look.prompts.get())];
         Ok(found)
@@ -204,8 +205,20 @@ impl<'a> Server<'a> {
             Load::Within(limits) => self.within(limits)?,
         };
         let mut found = self.found(&steady.look, steady.batch, steady.tpot, steady.requests);
-        found.parts.push(("prefill", steady.prefill.get()));
-        found.ttft = Some(steady.ttft + self.wait(&steady) + self.case.engine.request_host.value);
+        if self.case.lengths.output > 1.0 {
+            found.parts.push(("prefill", steady.prefill.get()));
+        } else {
+            found.parts = vec![("prefill", steady.tpot.get())];
+        }
+        let prompt = self.prompt(&steady.look);
+        let parts = [
+            ("prefill", prompt),
+            ("queue", steady.ttft - prompt - steady.look.decode),
+            ("iteration", steady.look.decode),
+            ("place", self.wait(&steady)),
+            ("host", self.case.engine.request_host.value),
+        ];
+        starts(&mut found, &parts);
         found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
         let spread = &self.decoders.spread;
         let one = power(self.case, spread, steady.batch)?;
@@ -316,10 +329,26 @@ impl<'a> Server<'a> {
         let requests = rate.min(bound);
         let mut found = self.found(&look, batch, look.decode, requests);
         let left = Seconds::new(clients / requests) - look.decode * self.later();
-        found.ttft = Some(queued(rate).max(left) + self.case.engine.request_host.value);
+        let parts = [
+            ("prefill", prompt),
+            ("queue", queued(rate).max(left) - prompt - one.transfer),
+            ("transfer", one.transfer),
+            ("host", self.case.engine.request_host.value),
+        ];
+        starts(&mut found, &parts);
         found.whole = found.ttft.map(|ttft| ttft + look.decode * self.later());
         Ok(found)
     }
+}
+
+/// The time to the first token, by part.
+fn starts(found: &mut Predicted, parts: &[(&'static str, Seconds)]) {
+    let total = parts.iter().map(|(_, time)| time.get()).sum();
+    found.ttft = Some(Seconds::new(total));
+    found.first = parts
+        .iter()
+        .map(|(part, time)| (*part, time.get()))
+        .collect();
 }
 
 /// Steady state of one pool.
