@@ -263,3 +263,45 @@ fn the_published_table_is_predicted() {
         );
     }
 }
+
+/// What only notes say: the mean input of a data set, the batch that a submitter configured, how
+/// many requests were sent at once, and that power is the chips' own.
+#[test]
+fn notes_are_read() {
+    let head = "row_id,chip,n_chips,model,n_layers,hidden,n_heads,n_kv_heads,ffn_hidden,vocab,attn_type,mlp_type,engine,precision,mode,isl,osl,isl_osl_note,batch_total,concurrency,tp,output_tok_s_total,avg_power_w,primary_metric,primary_value,notes";
+    let model = "Qwen3-14B,40,5120,40,8,17408,151936,GQA,gated";
+    let rows = [
+        format!(
+            "a,B200,8,{model},TensorRT-LLM,FP8,MLPerf Offline,,274,LongBench mix; mean input ~9.4k tokens (memory),,,1,9000,10400,output_tok_s_total,9000,engine max batch 16; accuracy target 99%"
+        ),
+        format!(
+            "b,H100,1,{model},vLLM,BF16,server (all requests at once),219,201,ShareGPT means,,,1,2600,,output_tok_s_total,2600,1000 requests in 76.59 s; command: vllm serve"
+        ),
+        format!(
+            "c,B200,1,{model},vLLM,BF16,agg,,615,dataset lm-arena-chat,7.94,8,1,1087,760,output_tok_s_total,1087,GPU power summed over 1 GPUs (NVML)"
+        ),
+    ];
+    let text = format!("{head}\n{}\n", rows.join("\n"));
+    let found = validate_serving("notes.csv", &text, &DATA).unwrap().rows;
+    let metrics: Vec<(&str, &str)> = found
+        .iter()
+        .map(|row| (row.row_id.as_str(), row.prediction.as_ref().unwrap().metric))
+        .collect();
+    let expected = [
+        ("a", "output_tokens_per_second"),
+        ("b", "output_tokens_per_second"),
+        ("c", "output_tokens_per_second"),
+        ("c", "power_watts"),
+        ("c", "joules_per_output_token"),
+    ];
+    assert_eq!(metrics, expected);
+    assert!(found[0].assumed.contains(&"isl = 9400".to_owned()));
+    let value = |row: usize| found[row].prediction.as_ref().unwrap();
+    assert!((value(0).batch - 16.0).abs() < 1e-9);
+    assert!(value(1).batch <= 1000.0);
+    // A chip draws more than when idle and no more than its limit of 1 kW.
+    let watts = value(3).predicted;
+    assert!(watts > 150.0 && watts <= 1000.0, "{watts} W");
+    let joules = value(4).predicted;
+    assert!((joules - watts / value(2).predicted).abs() < 1e-9);
+}
