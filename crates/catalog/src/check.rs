@@ -7,11 +7,9 @@ use std::ops::RangeInclusive;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
+use crate::check_software::software;
 use crate::check_wiring::{unknown_link, wiring};
-use crate::{
-    Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, Rate, ServingEngine,
-    System,
-};
+use crate::{Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, System};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -48,15 +46,7 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
         provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
         experience(catalog, &entry.file, &entry.value, &mut found);
     }
-    for entry in catalog.frameworks.values() {
-        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
-        rates(catalog, &entry.file, &entry.value.rates.each(), &mut found);
-    }
-    for entry in catalog.engines.values() {
-        provenance(catalog, &entry.file, &entry.value.figures(), &mut found);
-        rates(catalog, &entry.file, &entry.value.rates.each(), &mut found);
-        engine(&entry.file, &entry.value, &mut found);
-    }
+    software(catalog, &mut found);
     for entry in catalog.calibrations.values() {
         known_source(
             catalog,
@@ -101,40 +91,7 @@ fn curves(catalog: &Catalog, file: &str, curves: &[CollectiveCurve], found: &mut
     }
 }
 
-/// Rates of software within what it can change, on chips that have curves.
-fn rates(catalog: &Catalog, file: &str, rates: &[(&str, &Rate)], found: &mut Vec<Diagnostic>) {
-    for (field, rate) in rates {
-        for curves in rate.on.keys() {
-            reference(catalog.calibration(curves).err(), file, found);
-        }
-        for figure in std::iter::once(&rate.all).chain(rate.on.values()) {
-            if !(0.1..=2.0).contains(&figure.value) {
-                let message = format!(
-                    "{file}: rates.{field}: {} is outside 0.1 to 2 of the chip's rate",
-                    figure.value
-                );
-                found.push(Diagnostic::new(Code::Value, message));
-            }
-        }
-    }
-}
-
-/// Parameters of a serving engine within what engines have.
-fn engine(file: &str, engine: &ServingEngine, found: &mut Vec<Diagnostic>) {
-    for (field, figure) in engine.counts() {
-        let range = match field {
-            "memory_share" => 0.3..=1.0,
-            "graph_batch" => 0.0..=65_536.0,
-            _ => 1.0..=1e6,
-        };
-        plain_band(file, field, figure, range, found);
-    }
-    for (field, figure) in engine.host_times() {
-        band(file, field, Some(figure), 0.0..=1.0, found);
-    }
-}
-
-fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<Diagnostic>) {
+pub(crate) fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<Diagnostic>) {
     if let Some(mut error) = error {
         error.message = format!("{file}: {}", error.message);
         found.push(error);
@@ -157,7 +114,12 @@ fn known_source(
     }
 }
 
-fn provenance(catalog: &Catalog, file: &str, rows: &[FigureRow], found: &mut Vec<Diagnostic>) {
+pub(crate) fn provenance(
+    catalog: &Catalog,
+    file: &str,
+    rows: &[FigureRow],
+    found: &mut Vec<Diagnostic>,
+) {
     for row in rows {
         known_source(catalog, file, &row.field, &row.source, found);
         if row.assumed && row.note.is_none() {
@@ -172,7 +134,7 @@ fn provenance(catalog: &Catalog, file: &str, rows: &[FigureRow], found: &mut Vec
     }
 }
 
-fn band<T: Quantity>(
+pub(crate) fn band<T: Quantity>(
     file: &str,
     field: &str,
     figure: Option<&Figure<T>>,
@@ -185,7 +147,7 @@ fn band<T: Quantity>(
 }
 
 /// [`band`] of a count or a ratio.
-fn plain_band(
+pub(crate) fn plain_band(
     file: &str,
     field: &str,
     figure: &Figure<f64>,

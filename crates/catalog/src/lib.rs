@@ -9,6 +9,7 @@
 
 mod calibration;
 mod check;
+mod check_software;
 mod check_wiring;
 mod chip;
 mod figure;

@@ -22,6 +22,8 @@ pub(super) struct ServingCase<'a> {
     pub mode: Mode,
     pub lengths: Lengths,
     pub load: Load,
+    /// Sequences on each attention group that the run allows, where it says so.
+    pub most_sequences: Option<f64>,
     pub speculation: Option<Speculation>,
 }
 
@@ -192,6 +194,8 @@ pub(super) struct Predicted {
     pub power: Option<Power>,
     /// Parts of the time of one output token, or of a batch of prompts where nothing is decoded.
     pub parts: Vec<(&'static str, f64)>,
+    /// Parts of the time to the first token, seconds.
+    pub first: Vec<(&'static str, f64)>,
     /// Sequences on each attention group.
     pub batch: f64,
     /// Whether weights and cache fit by our count.

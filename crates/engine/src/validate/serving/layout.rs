@@ -83,20 +83,14 @@ fn pool(
     };
     let (pp, dp) = (row.count(columns.pp).unwrap_or(1), dp.unwrap_or(1));
     let (tp, dp) = packages((tp, pp, dp), chips, dies, assumed);
+    let (tp, dp) = within((tp, pp, dp), chips, assumed);
+    let spread = row.count(columns.ep).filter(|_| experts.is_some());
+    let dp = spread_attention((tp, pp, dp), spread, chips, assumed);
     let held = tp.saturating_mul(pp).saturating_mul(dp);
     let instance = tp.saturating_mul(dp);
     let ep = experts.map_or(1, |experts| {
-        let stated = row
-            .count(columns.ep)
-            .map(|ep| ep.min(instance).min(experts));
-        stated.unwrap_or_else(|| {
-            // Data-parallel attention spreads experts whole; else engines split each by default.
-            let ep = if dp > 1 { instance.min(experts) } else { 1 };
-            if instance > 1 {
-                assumed.taken(columns.ep, ep);
-            }
-            ep
-        })
+        let stated = row.count(columns.ep);
+        expert_degree(stated, instance.min(experts), dp > 1, columns.ep, assumed)
     });
     let count = match (row.count(columns.workers), chips) {
         (Some(workers), _) => workers,
@@ -119,6 +113,57 @@ fn pool(
             moe_tp,
         },
     })
+}
+
+/// Expert parallelism, at most what an instance's chips and experts allow. Data-parallel attention
+/// spreads experts whole; else engines split each by default.
+fn expert_degree(
+    stated: Option<u64>,
+    most: u64,
+    spread: bool,
+    column: &str,
+    assumed: &mut Assumed,
+) -> u64 {
+    stated.map_or_else(
+        || {
+            let degree = if spread { most } else { 1 };
+            if most > 1 {
+                assumed.taken(column, degree);
+            }
+            degree
+        },
+        |stated| stated.min(most),
+    )
+}
+
+/// Degrees that fit the chips: where tensor parallelism alone takes them all, data-parallel
+/// attention is inside it (`SGLang` `--dp-size` with `--enable-dp-attention`).
+fn within((tp, pp, dp): (u64, u64, u64), chips: Option<u64>, assumed: &mut Assumed) -> (u64, u64) {
+    let fits = |degrees: u64| chips.is_none_or(|chips| degrees <= chips);
+    let inside = tp.saturating_mul(pp);
+    if dp > 1 && tp.is_multiple_of(dp) && fits(inside) && !fits(inside.saturating_mul(dp)) {
+        assumed.note("data-parallel attention inside the tensor parallelism that is given");
+        return (tp / dp, dp);
+    }
+    (tp, dp)
+}
+
+/// Data parallelism of attention: where experts are spread over more chips than attention is, each
+/// group of these has its own.
+fn spread_attention(
+    (tp, pp, dp): (u64, u64, u64),
+    ep: Option<u64>,
+    chips: Option<u64>,
+    assumed: &mut Assumed,
+) -> u64 {
+    let Some(ep) = ep.filter(|ep| *ep > tp.saturating_mul(dp) && ep.is_multiple_of(tp)) else {
+        return dp;
+    };
+    if chips.is_none_or(|chips| ep.saturating_mul(pp) > chips) {
+        return dp;
+    }
+    assumed.taken("dp_attention", ep / tp);
+    ep / tp
 }
 
 /// Degrees in packages where a source counts dies: more ranks than chips, by the dies of a package.

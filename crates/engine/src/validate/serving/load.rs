@@ -129,6 +129,16 @@ fn requests(row: &Row) -> Option<f64> {
     number_before(row.text_or_blank("notes"), " requests")
 }
 
+/// The largest batch that a submitter built or configured, as "engine max batch 512".
+pub(super) fn most_sequences(row: &Row) -> Option<f64> {
+    let after = row
+        .text_or_blank("notes")
+        .split("engine max batch ")
+        .nth(1)?;
+    let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse().ok().filter(|number| *number > 0.0)
+}
+
 /// The number that stands before a word.
 fn number_before(text: &str, word: &str) -> Option<f64> {
     let before = text

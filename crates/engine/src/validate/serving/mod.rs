@@ -28,7 +28,7 @@ pub use summary::ServingSummary;
 use super::row::{Row, rows};
 use crate::Data;
 use case::Predicted;
-use metric::{Measured, measured};
+use metric::{Measured, Metric, measured};
 use setup::{Setup, setup};
 
 /// A validated table of serving runs.
@@ -88,7 +88,8 @@ pub struct ServingPrediction {
     pub plan: String,
     /// Sequences on each attention group.
     pub batch: f64,
-    /// Parts of the time of one output token, or of the first where nothing is decoded, seconds.
+    /// Parts of the time of one output token, or of the first where that is compared or nothing is
+    /// decoded, seconds.
     pub breakdown: Vec<(&'static str, f64)>,
     /// Whether the plan fits the memory by our count.
     pub fits: bool,
@@ -271,7 +272,11 @@ fn prediction(setup: &Setup, figure: &Measured, found: &Predicted) -> Option<Ser
         high,
         plan: format!("{} {}", setup.parallelism, setup.formats),
         batch: found.batch,
-        breakdown: found.parts.clone(),
+        breakdown: if metric == Metric::TtftMs {
+            found.first.clone()
+        } else {
+            found.parts.clone()
+        },
         fits: found.fits,
         memory_bytes: found.memory.get(),
         baseline: None,

@@ -10,13 +10,10 @@ use crate::validate::row::{Columns, Holds, rows};
 /// Columns of such a table: those of `aic_silicon_predictions_sample.csv`.
 const PEER: Columns = Columns {
     known: &[
-        ("id", Holds::Text),
         ("aic_predicted_ttft_ms", Holds::Text),
         ("aic_predicted_tpot_ms", Holds::Text),
         ("silicon_ttft_ms", Holds::Number),
         ("silicon_tpot_ms", Holds::Number),
-        ("isl", Holds::Number),
-        ("osl", Holds::Number),
     ],
     needed: &["silicon_tpot_ms", "silicon_ttft_ms"],
     like: "aic_silicon_predictions_sample.csv",

@@ -33,7 +33,10 @@ const FULL: f64 = 0.98;
 /// What cannot be predicted of it.
 pub(super) fn predict(case: &ServingCase) -> Result<Predicted, String> {
     let workload = workload(case);
-    let software = serving_software(case.engine, case.curves);
+    let mut software = serving_software(case.engine, case.curves);
+    if let Some(most) = case.most_sequences {
+        software.most_sequences = software.most_sequences.min(whole(most));
+    }
     let chip = case.chip.under_load();
     let inner = Case {
         architecture: case.architecture,
@@ -197,10 +200,8 @@ impl<'a> Server<'a> {
                 output_tokens_per_second: requests * lengths.output,
             },
             power: None,
-            parts: parts
-                .iter()
-                .map(|(part, time)| (part.key(), time.get()))
-                .collect(),
+            parts: named(parts),
+            first: Vec::new(),
             batch,
             fits: self.fits && batch <= self.most * 1.05,
             memory: memory.total,
@@ -255,6 +256,7 @@ impl<'a> Server<'a> {
         };
         let mut found = self.found(batch, parts, decode.spread, sequences / all.get());
         found.ttft = Some(ttft);
+        found.first = named(first.parts * self.stages());
         found.tpot = (!alone).then_some(tpot);
         found.whole = Some(all);
         Ok(found)
@@ -279,6 +281,7 @@ impl<'a> Server<'a> {
         let requests = prompts * groups / first.total().get();
         let mut found = self.found(prompts, first.parts, first.spread, requests);
         found.ttft = Some(first.total());
+        found.first.clone_from(&found.parts);
         found
     }
 
@@ -318,6 +321,7 @@ impl<'a> Server<'a> {
         if let Some(summary) = self.replayed() {
             self.take(&mut found, &summary);
         }
+        self.split_first(&mut found, &self.instance);
         found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
         found.power = Some(self.power(&steady.mean));
         found
@@ -391,6 +395,17 @@ impl<'a> Server<'a> {
             input_tokens_per_second: summary.requests_per_second * self.case.lengths.input,
             output_tokens_per_second: summary.output_tokens_per_second,
         };
+    }
+
+    /// Splits the time to the first token: the request's own prompt, the host's work for the request, and
+    /// what is left, waiting for others.
+    fn split_first(&self, found: &mut Predicted, instance: &Instance) {
+        let Some(ttft) = found.ttft else { return };
+        let host = self.case.engine.request_host.value.min(ttft);
+        let prompt = self.prompts(instance, 1.0).total().min(ttft - host);
+        let wait = ttft - host - prompt;
+        let parts = [("prompt", prompt), ("request_host", host), ("wait", wait)];
+        found.first = parts.map(|(part, time)| (part, time.get())).into();
     }
 
     /// Mean wait of a request for a place: none where all have one; of a queue sent at once, half
@@ -548,8 +563,17 @@ impl<'a> Server<'a> {
         found.tpot = Some(tpot);
         found.ttft = Some(first(requests).max(left) + self.case.engine.request_host.value);
         found.whole = found.ttft.map(|ttft| ttft + tpot * self.later());
+        self.split_first(&mut found, &prefiller);
         Ok(found)
     }
+}
+
+/// Parts with their names, seconds.
+fn named(parts: Parts) -> Vec<(&'static str, f64)> {
+    parts
+        .iter()
+        .map(|(part, time)| (part.key(), time.get()))
+        .collect()
 }
 
 fn instance<'a>(case: &ServingCase, inner: &'a Case<'a>, spread: &Spread) -> Instance<'a> {

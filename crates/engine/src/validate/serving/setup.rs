@@ -7,7 +7,7 @@ use chokepoint_model::Architecture;
 
 use super::case::{Formats, Lengths, Load, Mode, Parallelism, ServingCase, Speculation};
 use super::layout::parallelism;
-use super::load::{lengths, load, mode, speculation};
+use super::load::{lengths, load, mode, most_sequences, speculation};
 use super::model::model;
 use super::numbers::formats;
 use crate::Data;
@@ -29,6 +29,7 @@ pub(super) struct Setup<'a> {
     pub mode: Mode,
     pub lengths: Lengths,
     pub load: Load,
+    pub most_sequences: Option<f64>,
     pub speculation: Option<Speculation>,
     /// Chips that the row counts.
     pub chips: u64,
@@ -48,6 +49,7 @@ impl Setup<'_> {
             mode: self.mode,
             lengths: self.lengths,
             load: self.load,
+            most_sequences: self.most_sequences,
             speculation: self.speculation,
         }
     }
@@ -72,6 +74,7 @@ pub(super) fn setup<'a>(data: &'a Data, row: &Row) -> Result<Setup<'a>, String> 
     Ok(Setup {
         lengths: lengths(row, mode, &mut assumed)?,
         load: load(row, mode, chips, &mut assumed)?,
+        most_sequences: most_sequences(row),
         speculation: speculation(row, &mut assumed)?,
         architecture,
         chip,

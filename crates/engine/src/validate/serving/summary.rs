@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::metric::Metric;
 use super::{ServingPrediction, ServingRow};
 use crate::validate::summary::{Errors, errors, quantile, reasons};
 
@@ -61,8 +62,22 @@ pub(super) fn summaries(rows: &[ServingRow]) -> Vec<ServingSummary> {
         for (value, rows) in groups {
             found.push(summary(format!("{key}={value}"), &rows));
         }
+        if key == "tier" {
+            found.extend(racks(rows));
+        }
     }
     found
+}
+
+/// Times of tokens on GB200 and GB300 at fixed concurrency, in one pool or two: most of what is
+/// published of racks is disaggregated.
+fn racks(rows: &[ServingRow]) -> Option<ServingSummary> {
+    let token = |found: &ServingPrediction| found.metric == Metric::TpotMs.key();
+    let rows: Vec<&ServingRow> = rows
+        .iter()
+        .filter(|row| row.chip.starts_with("GB") && row.prediction.as_ref().is_some_and(token))
+        .collect();
+    (!rows.is_empty()).then(|| summary("racks=GB200 and GB300, tpot_ms".to_owned(), &rows))
 }
 
 fn summary(group: String, rows: &[&ServingRow]) -> ServingSummary {
