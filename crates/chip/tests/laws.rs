@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use chokepoint_catalog::Catalog;
 use chokepoint_chip::{
-    Bound, ChipScale, ChipSpec, KernelClass, KernelTime, PowerDraw, Precision, Product, Scores,
+    Bound, CacheRead, ChipScale, ChipSpec, KernelClass, KernelTime, PowerDraw, Precision, Product, Scores,
 };
 use chokepoint_model::{AttentionPhase, ElementwiseKind, GemmClass, GemmPass, Operator};
 use chokepoint_units::{Bytes, NumberFormat, Ops, Power, Seconds};
@@ -222,7 +222,12 @@ fn attention_by_hand() {
         (Bound::Compute, KernelClass::Prefill)
     );
     // 30.6 MB of cache reach half of 0.879 of 3.35 TB/s: 20.8 us.
-    let cache = h100.decode_attention(Ops::new(1e6), Bytes::new(30.6e6), NumberFormat::Bf16);
+    let cache = h100.decode_attention(&CacheRead {
+        ops: Ops::new(1e6),
+        bytes: Bytes::new(30.6e6),
+        tiles: 0.0,
+        format: NumberFormat::Bf16,
+    });
     near("decode", micros(cache), 30.6 / 1.4723 + 3.77, 1e-3);
     assert_eq!(
         (cache.bound, cache.class),
@@ -555,8 +560,14 @@ proptest! {
     ) {
         let chip = &SPECS[which];
         for format in NumberFormat::ALL {
-            let rate = |cache: f64| cache / chip.decode_attention(Ops::ZERO, Bytes::new(cache), format).total.get();
-            prop_assert!(rate(cache * factor) >= rate(cache) * (1.0 - 1e-12));
+            let rate = |cache: f64| {
+                let read = CacheRead { ops: Ops::ZERO, bytes: Bytes::new(cache), tiles: 8.0, format };
+                let times = [chip.decode_attention(&read), chip.latent_attention(&read)];
+                times.map(|time| cache / time.total.get())
+            };
+            for (more, less) in rate(cache * factor).into_iter().zip(rate(cache)) {
+                prop_assert!(more >= less * (1.0 - 1e-12));
+            }
         }
     }
 
@@ -576,10 +587,13 @@ proptest! {
             let bytes = Bytes::new(bytes);
             let product = Product { rows, columns, depth, groups, bytes, narrowed, efficiency: 1.0 };
             let scores = Scores { heads: rows, query: columns, keys: depth, width: groups, passes: 1.0, bytes };
+            let ops = Ops::new(depth * rows * columns);
+            let read = CacheRead { ops, bytes, tiles: groups, format };
             [
                 chip.gemm(&product, format, grouped),
                 chip.prefill_attention(&scores),
-                chip.decode_attention(Ops::new(depth * rows * columns), bytes, format),
+                chip.decode_attention(&read),
+                chip.latent_attention(&read),
                 chip.stream(bytes),
             ]
         };

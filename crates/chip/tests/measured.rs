@@ -15,7 +15,7 @@ mod table;
 
 use std::collections::BTreeMap;
 
-use chokepoint_chip::{ChipSpec, Precision, Scores};
+use chokepoint_chip::{CacheRead, ChipSpec, Precision, Scores};
 use chokepoint_model::{AttentionPhase, ElementwiseKind, GemmClass, GemmPass, Operator};
 use chokepoint_units::NumberFormat::{Bf16, Fp4, Fp8};
 use chokepoint_units::{Bytes, NumberFormat, Ops};
@@ -389,7 +389,14 @@ fn attention_as_measured() {
                 let bytes = Bytes::new(cache);
                 // 4 query heads for each key head: 4 operations and 4 heads for 4 bytes.
                 let ops = Ops::new(cache * 4.0);
-                let time = chip.decode_attention(ops, bytes, Bf16).total;
+                // Long contexts: the least time of a sequence does not count.
+                let read = CacheRead {
+                    ops,
+                    bytes,
+                    tiles: 0.0,
+                    format: Bf16,
+                };
+                let time = chip.decode_attention(&read).total;
                 let fraction = bytes / chip.bandwidth / time;
                 decode.add(&format!("{name} decode {bucket}"), fraction, measured);
             }

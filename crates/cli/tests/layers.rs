@@ -17,6 +17,7 @@ fn layers() -> BTreeMap<&'static str, u32> {
         ("train", 3),
         ("serve", 3),
         ("cost", 3),
+        ("kernels", 3),
         ("engine", 4),
         ("report", 5),
         ("cli", 6),
