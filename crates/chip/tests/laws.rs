@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 
 use chokepoint_catalog::Catalog;
 use chokepoint_chip::{
-    Bound, CacheRead, ChipScale, ChipSpec, KernelClass, KernelTime, PowerDraw, Precision, Product, Scores,
+    Bound, CacheRead, ChipScale, ChipSpec, KernelClass, KernelTime, PowerDraw, Precision, Product,
+    Scores,
 };
 use chokepoint_model::{AttentionPhase, ElementwiseKind, GemmClass, GemmPass, Operator};
 use chokepoint_units::{Bytes, NumberFormat, Ops, Power, Seconds};
@@ -221,14 +222,20 @@ fn attention_by_hand() {
         (forward.bound, forward.class),
         (Bound::Compute, KernelClass::Prefill)
     );
-    // 30.6 MB of cache reach half of 0.879 of 3.35 TB/s: 20.8 us.
-    let cache = h100.decode_attention(&CacheRead {
-        ops: Ops::new(1e6),
-        bytes: Bytes::new(30.6e6),
-        tiles: 0.0,
-        format: NumberFormat::Bf16,
-    });
-    near("decode", micros(cache), 30.6 / 1.4723 + 3.77, 1e-3);
+    // 30.6 MB of cache reach 30.6 / (30.6 + 18.2) of 0.922 of 3.35 TB/s: 15.80 us. Two sequences and
+    // key heads for each of 132 processors hold them 6.8 us.
+    let read = |tiles: f64| {
+        h100.decode_attention(&CacheRead {
+            ops: Ops::new(1e6),
+            bytes: Bytes::new(30.6e6),
+            tiles,
+            format: NumberFormat::Bf16,
+        })
+    };
+    let cache = read(0.0);
+    near("decode", micros(cache), 15.80 + 4.09, 1e-3);
+    let held = libm::sqrt(15.80 * 15.80 + 6.8 * 6.8);
+    near("tiles", micros(read(264.0)), held + 4.09, 1e-3);
     assert_eq!(
         (cache.bound, cache.class),
         (Bound::Memory, KernelClass::Decode)
