@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, Power, Seconds};
 use serde::Deserialize;
 
-use crate::Figure;
+use crate::{EngineKernel, EngineKernels, Figure};
 
 /// A calibration file: the curves of one chip.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -29,6 +29,10 @@ pub struct Calibration {
     pub attention_prefill: BTreeMap<NumberFormat, PrefillCurve>,
     /// Attention of one query token over a cache, by format of the cache.
     pub attention_decode: BTreeMap<NumberFormat, DecodeCurve>,
+    /// The same over a latent cache that all heads share, by format of the cache; where there is
+    /// none, the curve of `attention_decode` counts.
+    #[serde(default)]
+    pub attention_decode_latent: BTreeMap<NumberFormat, DecodeCurve>,
     /// Share of peak memory bandwidth that elementwise kernels reach.
     pub stream: f64,
     /// Share of the rate of a kernel benchmark that kernels keep inside a whole training step, by
@@ -44,6 +48,48 @@ pub struct Calibration {
     /// Collectives inside the scale-up domain.
     #[serde(default)]
     pub collective: Vec<CollectiveCurve>,
+    /// How the curves are fitted again from published tables; none: they are not from tables.
+    #[serde(default)]
+    pub refit: Option<Refit>,
+    /// How the kernels of serving engines differ from the curves, by the engine's name.
+    #[serde(default)]
+    pub engine: BTreeMap<String, EngineKernels>,
+}
+
+impl Calibration {
+    /// Time of an engine's kernel over that of the curve; 1 for an engine or format that was not
+    /// measured. Rows: [`EngineKernels`].
+    #[must_use]
+    pub fn engine_factor(
+        &self,
+        engine: &str,
+        class: EngineKernel,
+        format: NumberFormat,
+        rows: f64,
+    ) -> f64 {
+        let kernels = self.engine.get(engine);
+        kernels.map_or(1.0, |kernels| kernels.factor(class, format, rows))
+    }
+}
+
+/// What `calibrate kernels` fits the curves from and what it leaves as it is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refit {
+    /// Id of the chip that was measured.
+    pub chip: String,
+    /// Folder of its tables under `systems/data`.
+    pub tables: String,
+    /// Package that the tables came with.
+    pub package: String,
+    /// Date of the fit.
+    pub date: String,
+    /// What the tables do not decide, as "class" or "class.coefficient"; `method` says why.
+    #[serde(default)]
+    pub held: Vec<String>,
+    /// What is not used: tables as "file/engine", factors as "class/engine"; `method` says why.
+    #[serde(default)]
+    pub left_out: Vec<String>,
 }
 
 /// A product in tiles: t = launch + quantisation + |compute, memory|, the norm of the two times that
@@ -97,8 +143,9 @@ pub struct PrefillCurve {
     pub p90_error: f64,
 }
 
-/// Saturating efficiency of attention over a cache: t = launch + b / (bandwidth x peak x b / (b +
-/// half)), where b is the cache read.
+/// Saturating efficiency of attention over a cache: t = launch + |w, tiles|, where w is the larger of
+/// compute and b / (bandwidth x peak x b / (b + half)), b the bytes read, and tiles = sequences x key
+/// heads x `tile` / processors.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DecodeCurve {
@@ -108,8 +155,17 @@ pub struct DecodeCurve {
     pub half: f64,
     /// Fixed time of a kernel.
     pub launch: Seconds,
-    /// Median absolute relative error of the fit over the buckets it was fitted on.
+    /// Time that one sequence and key head hold a processor at least; none: not counted.
+    #[serde(default)]
+    pub tile: Option<Seconds>,
+    /// Share of the dense 16-bit peak when arithmetic binds; none: that of plain products.
+    #[serde(default)]
+    pub compute: Option<f64>,
+    /// Median absolute relative error of the fit on measurements it has not seen.
     pub median_error: f64,
+    /// 90th percentile of it, where it was measured.
+    #[serde(default)]
+    pub p90_error: Option<f64>,
 }
 
 /// Power by kind of work, as shares of the package's thermal design power.

@@ -7,9 +7,10 @@ use std::ops::RangeInclusive;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{NumberFormat, Quantity};
 
+use crate::check_curves::{calibration, curves};
 use crate::check_software::software;
 use crate::check_wiring::{unknown_link, wiring};
-use crate::{Catalog, Chip, CollectiveCurve, DomainLink, Experience, Figure, FigureRow, System};
+use crate::{Catalog, Chip, DomainLink, Experience, Figure, FigureRow, System};
 
 /// Everything wrong with a catalogue.
 #[must_use]
@@ -48,47 +49,9 @@ pub fn check(catalog: &Catalog) -> Vec<Diagnostic> {
     }
     software(catalog, &mut found);
     for entry in catalog.calibrations.values() {
-        known_source(
-            catalog,
-            &entry.file,
-            "source",
-            &entry.value.source,
-            &mut found,
-        );
-        for sustained in entry.value.sustained.values() {
-            known_source(
-                catalog,
-                &entry.file,
-                "sustained.source",
-                &sustained.source,
-                &mut found,
-            );
-        }
-        if entry.value.sustained.is_empty() {
-            let message = format!("{}: sustained: no share for any format", entry.file);
-            found.push(Diagnostic::new(Code::Field, message));
-        }
-        curves(catalog, &entry.file, &entry.value.collective, &mut found);
+        calibration(catalog, &entry.file, &entry.value, &mut found);
     }
     found
-}
-
-/// Measured collectives: a known source, ranks and rising sizes.
-fn curves(catalog: &Catalog, file: &str, curves: &[CollectiveCurve], found: &mut Vec<Diagnostic>) {
-    for curve in curves {
-        known_source(catalog, file, "collective.source", &curve.source, found);
-        let rising = curve.points.windows(2).all(|two| two[0].size < two[1].size);
-        let whole = |bus: f64| bus > 0.0 && bus.is_finite();
-        let points = curve.points.iter().all(|point| whole(point.bus.get()));
-        if curve.ranks < 2 || !rising || !points || curve.points.is_empty() {
-            let message = format!(
-                "{file}: collective: {} ranks: at least 2 ranks and points of rising size with \
-                 a bandwidth above zero are expected",
-                curve.ranks
-            );
-            found.push(Diagnostic::new(Code::Value, message));
-        }
-    }
 }
 
 pub(crate) fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<Diagnostic>) {
@@ -98,7 +61,7 @@ pub(crate) fn reference(error: Option<Diagnostic>, file: &str, found: &mut Vec<D
     }
 }
 
-fn known_source(
+pub(crate) fn known_source(
     catalog: &Catalog,
     file: &str,
     field: &str,

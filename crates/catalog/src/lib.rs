@@ -9,9 +9,11 @@
 
 mod calibration;
 mod check;
+mod check_curves;
 mod check_software;
 mod check_wiring;
 mod chip;
+mod engine_kernels;
 mod figure;
 mod framework;
 mod link;
@@ -26,10 +28,11 @@ mod wiring;
 
 pub use calibration::{
     Calibration, CollectiveCurve, CollectiveKind, CurvePoint, DecodeCurve, GemmCurve, PowerCurve,
-    PrefillCurve,
+    PrefillCurve, Refit,
 };
 pub use check::check;
 pub use chip::{CalibrationUse, Chip, Cores, Die, Export, Host, Maker, Memory, ScaleUp, Status};
+pub use engine_kernels::{EngineKernel, EngineKernels, ROW_RANGES, RowFactors};
 pub use figure::{Figure, FigureRow, Grade};
 pub use framework::{Framework, OptimizerState, Rate, Rates};
 pub use link::{DomainLink, SwitchChip};

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chokepoint_catalog::{
-    Catalog, Chip, CollectiveKind, DecodeCurve, Figure, GemmCurve, PrefillCurve, System, check,
+    Calibration, Catalog, Chip, CollectiveKind, DecodeCurve, EngineKernel, Figure, GemmCurve,
+    PrefillCurve, RowFactors, System, check,
 };
-use chokepoint_units::{NumberFormat, Quantity};
+use chokepoint_units::{NumberFormat, Quantity, Seconds};
 
 const FOLDERS: [&str; 7] = [
     "chips",
@@ -417,7 +418,18 @@ fn plausible_prefill(name: &str, curve: &PrefillCurve) {
 
 fn plausible_decode(name: &str, curve: &DecodeCurve) {
     assert!((0.1..=1.0).contains(&curve.peak), "{name}: peak");
-    assert!(curve.half > 0.0, "{name}: half");
+    assert!((0.0..=1e8).contains(&curve.half), "{name}: half");
+    assert!(
+        (1e-6..=50e-6).contains(&curve.launch.get()),
+        "{name}: launch"
+    );
+    let tile = curve.tile.map_or(1e-6, Seconds::get);
+    // Up to 81 us where no latent kernel is tuned (RTX PRO 6000, L40S).
+    assert!((1e-8..=100e-6).contains(&tile), "{name}: tile");
+    assert!(
+        curve.p90_error.is_none_or(|p90| curve.median_error <= p90),
+        "{name}: errors"
+    );
 }
 
 #[test]
@@ -432,7 +444,8 @@ fn curves_are_plausible() {
         for (format, curve) in &curves.attention_prefill {
             plausible_prefill(&format!("{id} {format}"), curve);
         }
-        for (format, curve) in &curves.attention_decode {
+        let caches = curves.attention_decode.iter();
+        for (format, curve) in caches.chain(&curves.attention_decode_latent) {
             plausible_decode(&format!("{id} {format}"), curve);
         }
         assert!((0.5..=1.0).contains(&curves.stream), "{id}: stream");
@@ -462,6 +475,57 @@ fn curves_are_plausible() {
             }
         }
     }
+}
+
+/// Every chip with tables has factors of three engines, about one where an engine is the fastest;
+/// wrong ones are found.
+#[test]
+fn engines_differ_from_the_curves_by_known_factors() {
+    let mut catalog = catalog();
+    let fitted: Vec<&Calibration> = catalog
+        .calibrations
+        .values()
+        .map(|entry| &entry.value)
+        .filter(|curves| curves.refit.is_some())
+        .collect();
+    assert!(fitted.len() >= 9, "{}", fitted.len());
+    for curves in fitted {
+        let bf16 = NumberFormat::Bf16;
+        let plain = |engine| curves.engine_factor(engine, EngineKernel::Gemm, bf16, 8192.0);
+        for engine in ["sglang", "trtllm", "vllm"] {
+            assert!(
+                curves.engine.contains_key(engine),
+                "{}: {engine}",
+                curves.id
+            );
+            assert!(
+                (0.9..1.2).contains(&plain(engine)),
+                "{}: {engine}",
+                curves.id
+            );
+        }
+    }
+    // SGLang reads latents in FP8 on Hopper several times slower than TensorRT-LLM.
+    let h100 = catalog.calibration("h100-sxm").unwrap();
+    let latent =
+        |engine| h100.engine_factor(engine, EngineKernel::LatentDecode, NumberFormat::Fp8, 64.0);
+    assert!(latent("sglang") > 3.0 * latent("trtllm"));
+    let wrong = catalog.calibrations.get_mut("h100-sxm").unwrap();
+    let sglang = wrong.value.engine.get_mut("sglang").unwrap();
+    sglang.source = "nobody".to_owned();
+    sglang
+        .gemm
+        .insert(NumberFormat::Bf16, RowFactors([1.0, 30.0, 1.0, 1.0]));
+    wrong.value.refit.as_mut().unwrap().chip = "h101".to_owned();
+    let found: Vec<String> = check(&catalog).into_iter().map(|p| p.message).collect();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(
+        found
+            .iter()
+            .any(|message| message.contains("engine.sglang.gemm.bf16: 30"))
+    );
+    assert!(found.iter().any(|message| message.contains("nobody")));
+    assert!(found.iter().any(|message| message.contains("h101")));
 }
 
 /// Splits one line of CSV; quotes protect commas and double themselves.

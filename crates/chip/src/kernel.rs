@@ -1,6 +1,6 @@
 //! Time of one kernel.
 
-use chokepoint_catalog::GemmCurve;
+use chokepoint_catalog::{DecodeCurve, GemmCurve};
 use chokepoint_units::{Bytes, NumberFormat, Ops, OpsRate, Seconds};
 
 use crate::ChipSpec;
@@ -77,6 +77,19 @@ pub struct Scores {
     pub passes: f64,
     /// Read and written.
     pub bytes: Bytes,
+}
+
+/// A cache as attention of one query token of each sequence reads it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CacheRead {
+    /// Operations.
+    pub ops: Ops,
+    /// Cache, queries and results.
+    pub bytes: Bytes,
+    /// Sequences times key heads.
+    pub tiles: f64,
+    /// Format of the cache.
+    pub format: NumberFormat,
 }
 
 /// Fixed time of an elementwise kernel: the smallest static quantisations to FP8 take 1.3 to 2.2 us
@@ -189,23 +202,44 @@ impl ChipSpec {
         self.kernel(curve.launch, compute, memory, work, KernelClass::Prefill)
     }
 
-    /// Attention of one query token of each sequence over its cache: `bytes` of cache read, in
-    /// `format`; `ops` of it, at the 16-bit rate that matrix multiplication reaches. The share of
-    /// the memory bandwidth is peak x b / (b + half) (`DecodeCurve`).
+    /// Attention of one query token of each sequence over its cache. The share of the memory
+    /// bandwidth is peak x b / (b + half) for b bytes read; each sequence and key head holds a
+    /// processor for a least time, which overlaps with the rest as (w^2 + t^2)^(1/2). Arithmetic
+    /// runs at the 16-bit rate that the curve states, else at that of matrix multiplication
+    /// (`DecodeCurve`).
     ///
-    /// Limits: fitted for 4 to 16 query heads for each key head from 1 MB of cache. With a launch
-    /// the share tends to half/b for small caches, so that time does not fall below
-    /// half / (bandwidth x peak).
+    /// Limits: fitted for 4 to 16 query heads for each key head from 1 MB of cache.
     #[must_use]
-    pub fn decode_attention(&self, ops: Ops, bytes: Bytes, format: NumberFormat) -> KernelTime {
+    pub fn decode_attention(&self, read: &CacheRead) -> KernelTime {
+        self.over_cache(read, pick(&self.decode, read.format))
+    }
+
+    /// The same over a latent cache that all heads share, where arithmetic weighs as much as
+    /// memory; by the curve of [`Self::decode_attention`] where none is known.
+    ///
+    /// Limits: fitted on latents of 512 and 64 (DeepSeek-V3), 1 to 128 heads.
+    #[must_use]
+    pub fn latent_attention(&self, read: &CacheRead) -> KernelTime {
+        let curve = pick(&self.latent, read.format).or_else(|| pick(&self.decode, read.format));
+        self.over_cache(read, curve)
+    }
+
+    fn over_cache(&self, read: &CacheRead, curve: Option<&DecodeCurve>) -> KernelTime {
+        let CacheRead {
+            ops, bytes, tiles, ..
+        } = *read;
         let wide = self.wide_format();
-        let (Some(curve), Some(gemm)) = (pick(&self.decode, format), pick(&self.gemm, wide)) else {
+        let (Some(curve), Some(gemm)) = (curve, pick(&self.gemm, wide)) else {
             return self.stream(bytes);
         };
         let share = (curve.peak * bytes.get() / (bytes.get() + curve.half)).max(1e-4);
-        let compute = ops / (self.rate(wide) * self.share(gemm.compute));
+        let rate = self.rate(wide) * self.share(curve.compute.unwrap_or(gemm.compute));
+        let compute = ops / rate;
         let memory = bytes / (self.bandwidth * share);
-        let work = compute.max(memory);
+        let mut work = compute.max(memory);
+        if let (Some(tile), Some(processors)) = (curve.tile, self.processors) {
+            work = overlap_square(work, tile * (tiles / processors * self.launch_scale));
+        }
         self.kernel(curve.launch, compute, memory, work, KernelClass::Decode)
     }
 

@@ -8,12 +8,14 @@
 //! Limits: no clock drop under load, which the share sustained in a step holds; errors of the fit
 //! are carried as intervals.
 
+mod curves;
 mod kernel;
 mod operator;
 mod power;
 mod spec;
 
-pub use kernel::{Bound, KernelClass, KernelTime, Product, Scores};
+pub use curves::Curve;
+pub use kernel::{Bound, CacheRead, KernelClass, KernelTime, Product, Scores};
 pub use operator::Precision;
 pub use power::PowerDraw;
 pub use spec::{ChipScale, ChipSpec, Sustained};

@@ -6,7 +6,7 @@ use chokepoint_model::{
 use chokepoint_units::NumberFormat;
 
 use crate::ChipSpec;
-use crate::kernel::{KernelTime, Product, Scores};
+use crate::kernel::{CacheRead, KernelTime, Product, Scores};
 
 /// Formats of a model's work: of the weights of linear layers, of their inputs, and of the cache;
 /// results are 16 bits wide. Published weights may be narrow in some layers only: gpt-oss has FP4
@@ -121,11 +121,25 @@ impl ChipSpec {
             }
             Operator::Attention {
                 phase: AttentionPhase::Decode,
+                batch,
+                kv_heads,
+                qk_dim,
+                value_dim,
                 ops,
                 ..
             } => {
-                let bytes = bytes(&formats(Formats::uniform(wide)));
-                self.decode_attention(ops, bytes, precision.cache)
+                let read = CacheRead {
+                    ops,
+                    bytes: bytes(&formats(Formats::uniform(wide))),
+                    tiles: batch * kv_heads,
+                    format: precision.cache,
+                };
+                // Absorbed latent attention alone has values narrower than keys in decoding.
+                if value_dim < qk_dim {
+                    self.latent_attention(&read)
+                } else {
+                    self.decode_attention(&read)
+                }
             }
             Operator::Attention {
                 phase,

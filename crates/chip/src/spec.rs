@@ -48,6 +48,7 @@ pub struct ChipSpec {
     pub(crate) grouped: BTreeMap<NumberFormat, GemmCurve>,
     pub(crate) prefill: BTreeMap<NumberFormat, PrefillCurve>,
     pub(crate) decode: BTreeMap<NumberFormat, DecodeCurve>,
+    pub(crate) latent: BTreeMap<NumberFormat, DecodeCurve>,
     /// Processors that take tiles of work, where the catalogue knows them.
     pub(crate) processors: Option<f64>,
     pub(crate) stream: f64,
@@ -156,6 +157,7 @@ impl ChipSpec {
             grouped: curves.grouped_gemm.clone(),
             prefill: curves.attention_prefill.clone(),
             decode: curves.attention_decode.clone(),
+            latent: curves.attention_decode_latent.clone(),
             processors: chip
                 .cores
                 .as_ref()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use chokepoint_report::Language;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::calibrate::Calibrate;
 use crate::collective;
 use crate::import;
 use crate::options::Training;
@@ -55,6 +56,9 @@ pub enum Command {
     Network(Network),
     /// Look at chips, links, systems, networks, models, prices, frameworks, failures and their sources.
     Catalog(Catalog),
+    /// Fit the efficiency of chips again from published measurements.
+    #[command(subcommand)]
+    Calibrate(Calibrate),
     /// Print the JSON Schema of scenario files.
     Schema,
 }

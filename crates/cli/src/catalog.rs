@@ -378,7 +378,7 @@ fn part(
     text
 }
 
-fn plain_table(heads: &[&str]) -> Table {
+pub fn plain_table(heads: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_BORDERS_ONLY);
     table.set_content_arrangement(ContentArrangement::Dynamic);

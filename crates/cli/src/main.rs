@@ -4,6 +4,8 @@
 //! error.
 
 mod args;
+mod calibrate;
+mod calibrate_table;
 mod catalog;
 mod collective;
 mod compare;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Validate(options) => validate::run(options, &arguments.shared),
         Command::Network(options) => network::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),
+        Command::Calibrate(options) => calibrate::run(options, &arguments.shared),
         Command::Schema => files::print(&format!("{:#}\n", chokepoint_engine::scenario_schema()))
             .map(|()| Ending::Done),
     };

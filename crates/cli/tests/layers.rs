@@ -18,6 +18,7 @@ fn layers() -> BTreeMap<&'static str, u32> {
         ("serve", 3),
         ("replay", 3),
         ("cost", 3),
+        ("kernels", 3),
         ("engine", 4),
         ("report", 5),
         ("cli", 6),
