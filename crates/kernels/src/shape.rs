@@ -151,10 +151,7 @@ impl Shape {
 
 /// Time of work in a format on a chip with its curves: the project's own formulas.
 pub(crate) fn time(chip: &ChipSpec, operators: &[Operator], format: NumberFormat) -> Seconds {
-    let precision = Precision {
-        linear: format,
-        cache: format,
-    };
+    let precision = Precision::uniform(format, format);
     operators
         .iter()
         .map(|operator| chip.operator(operator, &precision).total)
