@@ -208,7 +208,8 @@ impl ChipSpec {
     /// runs at the 16-bit rate that the curve states, else at that of matrix multiplication
     /// (`DecodeCurve`).
     ///
-    /// Limits: fitted for 4 to 16 query heads for each key head from 1 MB of cache.
+    /// Limits: fitted for 4 to 16 query heads for each key head from 1 MB of cache. On a chip that borrows
+    /// the curve and whose processors are of another kind the least time is not counted.
     #[must_use]
     pub fn decode_attention(&self, read: &CacheRead) -> KernelTime {
         self.over_cache(read, pick(&self.decode, read.format))
@@ -237,7 +238,7 @@ impl ChipSpec {
         let compute = ops / rate;
         let memory = bytes / (self.bandwidth * share);
         let mut work = compute.max(memory);
-        if let (Some(tile), Some(processors)) = (curve.tile, self.processors) {
+        if let (Some(tile), Some(processors)) = (curve.tile, self.like_processors) {
             work = overlap_square(work, tile * (tiles / processors * self.launch_scale));
         }
         self.kernel(curve.launch, compute, memory, work, KernelClass::Decode)

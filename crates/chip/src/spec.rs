@@ -51,6 +51,8 @@ pub struct ChipSpec {
     pub(crate) latent: BTreeMap<NumberFormat, DecodeCurve>,
     /// Processors that take tiles of work, where the catalogue knows them.
     pub(crate) processors: Option<f64>,
+    /// The same where they are of the kind that the curves were measured on.
+    pub(crate) like_processors: Option<f64>,
     pub(crate) stream: f64,
     pub(crate) share_scale: f64,
     pub(crate) launch_scale: f64,
@@ -120,6 +122,11 @@ impl ChipSpec {
             .filter(|row| row.assumed)
             .map(|row| row.field)
             .collect();
+        let cores = chip.cores.as_ref();
+        let processors = cores
+            .and_then(|cores| cores.count)
+            .map(|count| count as f64);
+        let streaming = cores.is_some_and(|cores| cores.unit.as_deref() == Some("SM"));
         Ok(Self {
             id: chip.id.clone(),
             capacity: capacity.value,
@@ -158,11 +165,8 @@ impl ChipSpec {
             prefill: curves.attention_prefill.clone(),
             decode: curves.attention_decode.clone(),
             latent: curves.attention_decode_latent.clone(),
-            processors: chip
-                .cores
-                .as_ref()
-                .and_then(|cores| cores.count)
-                .map(|count| count as f64),
+            processors,
+            like_processors: processors.filter(|_| !chip.calibration.borrowed || streaming),
             stream: curves.stream,
             share_scale: chip
                 .calibration

@@ -22,10 +22,7 @@ use shared::catalog;
 
 static CATALOG: LazyLock<Catalog> = LazyLock::new(catalog);
 
-const BF16: Precision = Precision {
-    linear: NumberFormat::Bf16,
-    cache: NumberFormat::Bf16,
-};
+const BF16: Precision = Precision::uniform(NumberFormat::Bf16, NumberFormat::Bf16);
 
 fn h100() -> (&'static Chip, &'static Calibration) {
     (
