@@ -7,7 +7,7 @@ use chokepoint_fabric::FabricParts;
 use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, Seconds};
 
 use crate::economics::Economics;
-use crate::equal::{chips_for_budget, chips_for_power, sale_unit};
+use crate::equal::{MOST_CHIPS, chips_for_budget, chips_for_power, sale_unit};
 use crate::resolve::{Resolved, SystemParts};
 use crate::row::{Comparison, Kind, Outcome, Row, Statement};
 use crate::scenario::{Held, Workload};
@@ -105,7 +105,16 @@ fn chips_for_time(
         Workload::Serving(given) => {
             let workload = serving::workload(given);
             let rate = given.requests_per_second?;
-            serving::chips_for_rate(parts, unit, spec, architecture, &workload, rate)
+            let case = chokepoint_serve::Case {
+                architecture,
+                workload: &workload,
+                software: &chokepoint_serve::Software::KERNELS,
+                chip: spec,
+                fabric: &parts.fabric,
+                chips: MOST_CHIPS,
+            };
+            let found = serving::chips_for_rate(&case, unit, rate);
+            found.met.map(|(chips, _)| chips)
         }
     }
 }

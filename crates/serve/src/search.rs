@@ -18,6 +18,8 @@ pub struct SearchResult {
     pub plans: Vec<Prediction>,
     /// Plans evaluated.
     pub evaluated: u64,
+    /// Pairs of pools that a bound ruled out.
+    pub pruned: u64,
     /// Why the plan that came nearest fails, where none serves.
     pub nearest_miss: Option<(Plan, Infeasible)>,
 }
@@ -70,6 +72,7 @@ impl<'a> Finder<'a> {
             result: SearchResult {
                 plans: Vec::new(),
                 evaluated: 0,
+                pruned: 0,
                 nearest_miss: None,
             },
         }
@@ -134,8 +137,10 @@ impl<'a> Finder<'a> {
         let decoders = decoders(case, decode, self.precision);
         let prefillers = prefillers(case, prefill, self.precision);
         let output = case.workload.output as f64;
-        for pair in pairs(case, &decoders, &prefillers) {
+        let pairs = pairs(case, &decoders, &prefillers);
+        for (index, pair) in pairs.iter().enumerate() {
             if pair.bound * output <= self.worst_kept() {
+                self.result.pruned += (pairs.len() - index) as u64;
                 return;
             }
             for (decode, prefill, rate) in pair.splits(case.chips) {
