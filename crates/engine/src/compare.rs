@@ -113,7 +113,7 @@ fn chips_for_time(
                 fabric: &parts.fabric,
                 chips: MOST_CHIPS,
             };
-            let found = serving::chips_for_rate(&case, unit, rate);
+            let found = serving::chips_for_rate(&case, unit, rate, chokepoint_serve::search);
             found.met.map(|(chips, _)| chips)
         }
     }

@@ -87,8 +87,13 @@ pub(crate) struct ForRate {
 }
 
 /// The fewest chips of a case, in whole units as sold and at most as many as it has, that serve a
-/// rate of requests.
-pub(crate) fn chips_for_rate(case: &Case, unit: u64, requests_per_second: f64) -> ForRate {
+/// rate of requests, by a search.
+pub(crate) fn chips_for_rate(
+    case: &Case,
+    unit: u64,
+    requests_per_second: f64,
+    search: impl Fn(&Case) -> SearchResult,
+) -> ForRate {
     let (mut evaluated, mut pruned) = (0, 0);
     let mut short = None;
     let met = smallest(unit, unit, case.chips, |chips| {

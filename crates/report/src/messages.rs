@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 74] = [
+    const STATEMENTS: [(&str, &[&str]); 75] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -247,6 +247,7 @@ pub(crate) mod tests {
         ("launch-cache", &["engine", "format"]),
         ("launch-split-experts", &["engine", "ep", "etp"]),
         ("launch-drafts-in-stages", &["engine"]),
+        ("launch-cache-of-stages", &["engine", "pp"]),
         ("launch-split-attention", &["dp", "engine", "tp"]),
     ];
 

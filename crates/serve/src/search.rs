@@ -27,12 +27,24 @@ pub struct SearchResult {
 /// Searches all plans of a case.
 #[must_use]
 pub fn search(case: &Case) -> SearchResult {
+    let all = layouts(case);
+    search_among(case, &all, &all, &all)
+}
+
+/// Searches the plans of a case whose instances have given layouts: those that do all by themselves,
+/// those that decode beside a prefill pool, and those of that pool.
+#[must_use]
+pub fn search_among(
+    case: &Case,
+    alone: &[Layout],
+    decode: &[Layout],
+    prefill: &[Layout],
+) -> SearchResult {
     let mut finder = Finder::new(case);
-    let layouts = layouts(case);
-    for layout in &layouts {
+    for layout in alone {
         finder.aggregated(*layout);
     }
-    finder.disaggregated(&layouts, &layouts);
+    finder.disaggregated(decode, prefill);
     finder.result
 }
 

@@ -49,7 +49,7 @@ pub struct Launch<'a> {
 
 /// What the instances of a pool do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub(crate) enum Role {
     /// Prompts and answers.
     Both,
     /// Prompts.
@@ -83,6 +83,16 @@ impl Launcher {
         }
     }
 
+    /// The versions whose documents name the arguments.
+    const fn version(self) -> &'static str {
+        match self {
+            Self::Vllm => "vLLM 0.12 and later",
+            Self::Sglang => "SGLang 0.5 and later",
+            Self::Trtllm => "TensorRT-LLM 1.0 and later",
+            Self::Dynamo => "Dynamo 1.0 and later",
+        }
+    }
+
     /// What the engine cannot be told of a plan; nothing where it can run it.
     #[must_use]
     pub fn lacks(self, launch: &Launch) -> Option<Statement> {
@@ -97,7 +107,8 @@ impl Launcher {
             .or_else(|| self.lacks_cache(launch))
             .or_else(|| {
                 let mut pools = launch.pools();
-                pools.find_map(|(role, pool)| self.lacks_layout(launch, role, &pool.layout))
+                pools
+                    .find_map(|(role, pool)| self.lacks_layout(launch.workload, role, &pool.layout))
             })
     }
 
@@ -111,7 +122,13 @@ impl Launcher {
         (!known).then(|| self.lacking("launch-cache", [("format", cache.to_string())]))
     }
 
-    fn lacks_layout(self, launch: &Launch, role: Role, layout: &Layout) -> Option<Statement> {
+    /// What the engine cannot be told of how an instance is spread.
+    pub(crate) fn lacks_layout(
+        self,
+        workload: &Workload,
+        role: Role,
+        layout: &Layout,
+    ) -> Option<Statement> {
         let vllm = matches!(self, Self::Vllm | Self::Dynamo);
         if vllm && layout.ep > 1 && layout.etp > 1 {
             let degrees = [
@@ -120,7 +137,19 @@ impl Launcher {
             ];
             return Some(self.lacking("launch-split-experts", degrees));
         }
-        let drafts = launch.workload.speculation.is_some() && role != Role::Prefill;
+        // vLLM: NIXL pulls from and to instances without stages (issues 40674 and 52913); SGLang: to
+        // those without (pull requests 8846 and 14265).
+        let handed = if vllm {
+            role != Role::Both
+        } else {
+            self == Self::Sglang && role == Role::Decode
+        };
+        if handed && layout.pp > 1 {
+            let pp = layout.pp.to_string();
+            return Some(self.lacking("launch-cache-of-stages", [("pp", pp)]));
+        }
+        // vLLM: issues 44697, 52069 and 57755; SGLang: `server_args.py`.
+        let drafts = workload.speculation.is_some() && role != Role::Prefill;
         if self != Self::Trtllm && drafts && layout.pp > 1 {
             return Some(self.lacking("launch-drafts-in-stages", []));
         }
@@ -226,11 +255,11 @@ impl Launch<'_> {
                 self.plan
             ),
             format!(
-                "Written for {} of 2026; check names with --help of your version. MODEL is a path or a Hugging Face id.",
-                launcher.name()
+                "Written for {}; MODEL is a path or a Hugging Face id.",
+                launcher.version()
             ),
         ];
-        lines.extend(self.weights());
+        lines.extend(self.weights(launcher));
         if let Some(speculation) = self.workload.speculation {
             lines.push(format!(
                 "Predicted with {} of {} drafted tokens kept in the mean: compare with what the engine reports.",
@@ -247,7 +276,7 @@ impl Launch<'_> {
     }
 
     /// What the checkpoint must be.
-    fn weights(&self) -> Option<String> {
+    fn weights(&self, launcher: Launcher) -> Option<String> {
         let precision = self.plan.precision;
         match self.format() {
             None => Some(format!(
@@ -257,6 +286,9 @@ impl Launch<'_> {
             Some(format @ (NumberFormat::Fp4 | NumberFormat::Int8)) => Some(format!(
                 "MODEL must be a checkpoint quantised to {format}: none is made at start, and what it is made by names its own --quantization."
             )),
+            Some(NumberFormat::Fp8) if launcher == Launcher::Trtllm => {
+                Some("MODEL must be a checkpoint in fp8: none is made at start.".to_owned())
+            }
             Some(NumberFormat::Fp8) => {
                 Some("A checkpoint that is in fp8 already needs no --quantization fp8.".to_owned())
             }

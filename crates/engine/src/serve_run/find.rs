@@ -1,12 +1,14 @@
 //! The plan of a serving run: given, or the best of those searched.
 
 use chokepoint_catalog::PriceBook;
-use chokepoint_serve::{Case, Plan, Prediction, SearchResult, evaluate, search};
+use chokepoint_serve::{
+    Case, Layout, Plan, Prediction, SearchResult, evaluate, layouts, search, search_among,
+};
 
 use super::{Ask, Goal};
 use crate::economics::Economics;
 use crate::equal::sale_unit;
-use crate::launch::{Launch, Launcher};
+use crate::launch::{Launch, Launcher, Role};
 use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
 use crate::serving::{chips_for_rate, none_found, plain, refusal};
@@ -64,23 +66,40 @@ pub(super) struct Setting<'a> {
     pub case: Case<'a>,
     pub parts: &'a SystemParts,
     pub prices: &'a PriceBook,
+    /// Engine that must be able to run the plan.
+    pub launcher: Option<Launcher>,
 }
 
 impl Setting<'_> {
     /// The plans that answer what is asked, best first; `plan` is the given one.
-    pub fn find(&self, ask: &Ask, plan: Option<&Plan>, launcher: Option<Launcher>) -> Found {
+    pub fn find(&self, ask: &Ask, plan: Option<&Plan>) -> Found {
         let found = match (ask, plan) {
             (_, Some(plan)) => self.given(plan),
             (Ask::Rate(rate), None) => self.for_rate(*rate),
             (Ask::Best(goal @ (Goal::Cost | Goal::Energy)), None) => self.least(*goal),
             (Ask::Best(Goal::Throughput) | Ask::Given(_), None) => {
-                Found::of(&self.case, search(&self.case))
+                Found::of(&self.case, self.search(&self.case))
             }
         };
-        match launcher {
+        match self.launcher {
             Some(launcher) => self.launchable(found, launcher),
             None => found,
         }
+    }
+
+    /// Searches what the engine can run on the chips of a case.
+    fn search(&self, case: &Case) -> SearchResult {
+        let Some(launcher) = self.launcher else {
+            return search(case);
+        };
+        let all = layouts(case);
+        let run = |role| -> Vec<Layout> {
+            let lacks = |layout: &Layout| launcher.lacks_layout(case.workload, role, layout);
+            let runs = |layout: &&Layout| lacks(layout).is_none();
+            all.iter().filter(runs).copied().collect()
+        };
+        let (alone, decode, prefill) = (run(Role::Both), run(Role::Decode), run(Role::Prefill));
+        search_among(case, &alone, &decode, &prefill)
     }
 
     fn given(&self, plan: &Plan) -> Found {
@@ -103,7 +122,7 @@ impl Setting<'_> {
     /// The fewest chips for a rate.
     fn for_rate(&self, rate: f64) -> Found {
         let unit = sale_unit(self.parts, self.prices);
-        let sized = chips_for_rate(&self.case, unit, rate);
+        let sized = chips_for_rate(&self.case, unit, rate, |case| self.search(case));
         let found = match (sized.met, sized.short) {
             (Some((chips, found)), _) => Found::of(&self.on(chips), found),
             (None, Some((chips, found))) => match found.plans.first() {
@@ -135,16 +154,16 @@ impl Setting<'_> {
     /// The least money or energy for an output token.
     ///
     /// With n units in use, both are what n units take in a second over the tokens of that second. So
-    /// every number of units up to sixteen, and beyond one in sixteen of each doubling, is searched
-    /// for its plans of highest rate, the best five layouts of each are priced, and the least wins.
-    /// Exact as far as a slower layout beyond those five is not cheaper: on the same units it would
-    /// have to save more in power than it loses in tokens.
+    /// numbers of units are searched one by one for their plans of highest rate, the best five
+    /// layouts of each are priced, and the least wins. As exact as the numbers that are tried, and as
+    /// far as a slower layout beyond those five is not cheaper: on the same units it would have to
+    /// save more in power than it loses in tokens.
     fn least(&self, goal: Goal) -> Found {
         let unit = sale_unit(self.parts, self.prices);
         let mut all = Found::default();
         let mut scored: Vec<(f64, Candidate)> = Vec::new();
         for chips in numbers(unit, self.case.chips) {
-            let found = Found::of(&self.on(chips), search(&self.on(chips)));
+            let found = Found::of(&self.on(chips), self.search(&self.on(chips)));
             all.evaluated += found.evaluated;
             all.pruned += found.pruned;
             all.reason = found.reason.or(all.reason);
@@ -165,7 +184,7 @@ impl Setting<'_> {
         scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.chips.cmp(&b.1.chips)));
         for (_, candidate) in scored {
             let new = !all.plans.iter().any(|known| {
-                layouts(&known.prediction.plan) == layouts(&candidate.prediction.plan)
+                of_plan(&known.prediction.plan) == of_plan(&candidate.prediction.plan)
             });
             if new && all.plans.len() < KEPT {
                 all.plans.push(candidate);
@@ -243,23 +262,21 @@ impl Setting<'_> {
     }
 }
 
-fn layouts(plan: &Plan) -> (chokepoint_serve::Layout, Option<chokepoint_serve::Layout>) {
+/// The layouts of a plan.
+fn of_plan(plan: &Plan) -> (Layout, Option<Layout>) {
     (plan.decode.layout, plan.prefill.map(|pool| pool.layout))
 }
 
-/// Chips of every number of units up to sixteen, and of one in sixteen of each doubling beyond, up to
-/// a limit, which is tried as well even where it is no whole number of units.
+/// Chips of every number of units up to sixteen, of one in sixteen of each doubling beyond, and of the
+/// most units within a limit; the limit itself where it is below a unit.
 fn numbers(unit: u64, limit: u64) -> Vec<u64> {
-    let mut found = Vec::new();
-    let (mut units, most) = (1, limit / unit);
-    while units <= most {
-        found.push(units * unit);
-        units += (units / ALL_TRIED).max(1);
+    let most = limit / unit.max(1);
+    if most == 0 {
+        return vec![limit];
     }
-    if found.last() != Some(&limit) {
-        found.push(limit);
-    }
-    found
+    let next = |units: &u64| Some(units + (units / ALL_TRIED).max(1));
+    let units = std::iter::successors(Some(1), next).take_while(|units| *units < most);
+    units.chain([most]).map(|units| units * unit).collect()
 }
 
 #[cfg(test)]
@@ -267,13 +284,14 @@ mod tests {
     use super::numbers;
 
     #[test]
-    fn units_are_all_tried_up_to_sixteen_and_the_limit_always() {
+    fn units_are_all_tried_up_to_sixteen_and_the_most_always() {
         assert_eq!(numbers(8, 32), [8, 16, 24, 32]);
-        assert_eq!(numbers(8, 36), [8, 16, 24, 32, 36]);
+        assert_eq!(numbers(8, 36), [8, 16, 24, 32]);
+        assert_eq!(numbers(8, 8), [8]);
         assert_eq!(numbers(72, 8), [8]);
         let many = numbers(1, 100);
-        assert_eq!(many[..18], (1..=18).collect::<Vec<u64>>());
-        assert!(many.contains(&32) && many.contains(&34) && !many.contains(&33));
+        assert_eq!(many[..32], (1..=32).collect::<Vec<u64>>());
+        assert!(many.contains(&34) && !many.contains(&33));
         assert_eq!(many.last(), Some(&100));
         assert!(numbers(8, 1 << 20).len() < 250);
     }

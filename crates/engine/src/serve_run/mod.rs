@@ -53,8 +53,9 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         case,
         parts: &parts,
         prices,
+        launcher: request.launcher,
     };
-    let found = setting.find(&request.ask, plan.as_ref(), request.launcher);
+    let found = setting.find(&request.ask, plan.as_ref());
     let best = found.plans.first();
     let paid = match (best, &request.ask) {
         (Some(best), _) => Some(best.chips),
@@ -143,7 +144,7 @@ fn notes_of_run(
         all.push(Statement::new("host-power-unknown", []));
     }
     let unit = sale_unit(parts, prices);
-    if priced && !chips.is_multiple_of(unit) {
+    if priced && best.is_some() && !chips.is_multiple_of(unit) {
         let unit = unit.to_string();
         all.push(Statement::new("price-pro-rata", [("unit", unit)]));
     }
