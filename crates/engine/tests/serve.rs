@@ -172,7 +172,7 @@ fn no_number_of_units_is_cheaper_or_takes_less_energy() {
             let best = found(&run);
             let chips = run.chips.unwrap();
             assert!(
-                chips % unit == 0 && chips <= unit * units,
+                chips.is_multiple_of(unit) && chips <= unit * units,
                 "{model}: {chips}"
             );
             assert!(best.outcome.chips_used <= chips);
@@ -204,7 +204,7 @@ fn the_fewest_chips_serve_a_rate_and_one_unit_less_does_not() {
         };
         let run = run_serving(&asked, &data).unwrap();
         let chips = run.chips.unwrap();
-        assert!(chips % unit == 0 && chips <= 16 * unit, "{chips}");
+        assert!(chips.is_multiple_of(unit) && chips <= 16 * unit, "{chips}");
         assert!(metric(found(&run), "requests_per_second") >= rate);
         if chips > unit {
             let less = run_serving(&request(model, system, chips - unit), &data).unwrap();

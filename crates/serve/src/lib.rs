@@ -20,6 +20,8 @@ mod software;
 mod steady;
 mod workload;
 
+pub use chokepoint_chip::Precision;
+
 pub use batch::Batch;
 pub use front::front;
 pub use iteration::{Instance, Iteration, Part, Parts};

@@ -104,12 +104,14 @@ fn possible(model: &Architecture, layout: &Layout) -> Result<(), String> {
 
 /// Whether the chip multiplies in a format as wanted.
 fn multiplied(text: &str, case: &Case, format: NumberFormat) -> Result<(), Diagnostic> {
-    let best = case.chip.best_format(&[format]);
-    if best == format {
+    let has = |format: &NumberFormat| case.chip.best_format(&[*format]) == *format;
+    if has(&format) {
         return Ok(());
     }
-    let message = format!("the chip multiplies in none of {format} faster than in 16 bits");
-    let problem = Diagnostic::new(Code::Value, message).help(format!("write {best}"));
+    let message = format!("the chip does not multiply in {format}, or not faster than in 16 bits");
+    let known = NumberFormat::ALL.into_iter().filter(has);
+    let known: Vec<&str> = known.map(NumberFormat::name).collect();
+    let problem = Diagnostic::new(Code::Value, message).help(format!("write {}", known.join(", ")));
     Err(placed(problem, text, format.name()))
 }
 

@@ -109,7 +109,7 @@ fn result(setting: &Setting, found: &Found) -> Option<ServeFound> {
     setting.pay(best.chips, &mut outcome);
     Some(ServeFound {
         outcome,
-        prediction: best.prediction.clone(),
+        plan: best.prediction.plan,
         others: others.iter().map(|one| shown(setting, one)).collect(),
     })
 }

@@ -104,7 +104,8 @@ impl ServeRequest {
             limits::workload(&Workload::Serving(self.serving.clone())),
         ];
         if let Some((name, what)) = wrong.into_iter().flatten().next() {
-            return Err(Diagnostic::new(Code::Value, format!("{name} {what}")));
+            let message = format!("{} {}", option(name), options_in(&what));
+            return Err(Diagnostic::new(Code::Value, message));
         }
         if self.chips.is_none() && matches!(self.ask, Ask::Best(_)) {
             let message = "the number of chips is missing";
@@ -120,4 +121,33 @@ impl ServeRequest {
         }
         Ok(())
     }
+}
+
+/// Fields of a scenario by the options that state them.
+const OPTIONS: [(&str, &str); 6] = [
+    ("input", "--input-tokens"),
+    ("output", "--output-tokens"),
+    ("prefix_hit", "--prefix-hit"),
+    ("drafted_tokens", "--drafted"),
+    ("accepted_tokens", "--accepted"),
+    ("expert_imbalance", "--imbalance"),
+];
+
+/// The option of a field; else one of its name.
+fn option(field: &str) -> String {
+    let known = OPTIONS.iter().find(|(name, _)| *name == field);
+    known.map_or_else(|| format!("--{field}"), |(_, option)| (*option).to_owned())
+}
+
+/// A text with the options of the fields that it names.
+fn options_in(text: &str) -> String {
+    let words = text.split(' ').map(|word| {
+        let bare = word.trim_end_matches([',', ':']);
+        let known = OPTIONS.iter().find(|(name, _)| *name == bare);
+        known.map_or_else(
+            || word.to_owned(),
+            |(_, option)| format!("{option}{}", &word[bare.len()..]),
+        )
+    });
+    words.collect::<Vec<String>>().join(" ")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chokepoint_model::Architecture;
-use chokepoint_serve::{Prediction, Software, Workload};
+use chokepoint_serve::{Plan, Prediction, Software, Workload};
 
 use super::Ask;
 use crate::launch::Launch;
@@ -55,8 +55,8 @@ pub struct ServingRun {
 pub struct ServeFound {
     /// Plan, measures, breakdown, memory and elasticities, as in a comparison.
     pub outcome: Outcome,
-    /// The plan and what it yields.
-    pub prediction: Prediction,
+    /// The plan.
+    pub plan: Plan,
     /// Next-best plans, each of another layout.
     pub others: Vec<ServePlan>,
 }
@@ -97,7 +97,7 @@ impl ServingRun {
             architecture: &self.architecture,
             workload: &self.workload,
             software: &self.software,
-            plan: &found.prediction.plan,
+            plan: &found.plan,
         })
     }
 }

@@ -3,9 +3,8 @@
 
 use chokepoint_engine::{ServePlan, ServingRun};
 
-use super::table::heading;
 use crate::messages::{Language, Words};
-use crate::number::significant;
+use crate::number::{NONE, count, significant};
 use crate::svg::{Anchor, Drawing, ticks};
 
 const WIDTH: f64 = 900.0;
@@ -31,7 +30,15 @@ pub fn serve_svg(run: &ServingRun, language: Language) -> Option<String> {
         return None;
     }
     let mut drawing = Drawing::default();
-    let title = heading(&words, run);
+    let chips = run.chips.map_or_else(|| NONE.to_owned(), count);
+    let title = words.fill(
+        "run.timeline-title",
+        [
+            ("model", run.model.as_str()),
+            ("system", &run.system_name),
+            ("chips", &chips),
+        ],
+    );
     drawing.text("title", (16.0, 26.0), Anchor::Start, &title);
     let points: Vec<(f64, f64)> = run.front.iter().map(rates).collect();
     let axes = Axes::of(&points);

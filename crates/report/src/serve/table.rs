@@ -47,7 +47,7 @@ pub fn serve_table(run: &ServingRun, language: Language) -> String {
 }
 
 /// What is served where, and within which targets.
-pub(super) fn heading(words: &Words, run: &ServingRun) -> String {
+fn heading(words: &Words, run: &ServingRun) -> String {
     let workload = &run.workload;
     let chips = run.chips.map_or_else(|| NONE.to_owned(), count);
     words.fill(
@@ -118,7 +118,7 @@ fn metrics(words: &Words, outcome: &Outcome) -> Grid {
     pairs(words.of("report", "results"), heads, rows)
 }
 
-/// Parts of the mean time of an output token; what two-batch overlap hides is negative.
+/// Parts of the mean time of an output token.
 fn breakdown(words: &Words, outcome: &Outcome) -> Grid {
     let times: Vec<f64> = outcome.breakdown.iter().map(|(_, time)| *time).collect();
     let shares = tenths_of_percent(&times);
