@@ -181,7 +181,8 @@ impl Setting<'_> {
                 }
             }
         }
-        scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.chips.cmp(&b.1.chips)));
+        // Of two that cost the same the one that serves more.
+        scored.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.chips.cmp(&a.1.chips)));
         for (_, candidate) in scored {
             let new = !all.plans.iter().any(|known| {
                 of_plan(&known.prediction.plan) == of_plan(&candidate.prediction.plan)
