@@ -260,6 +260,13 @@ impl Launch<'_> {
             ),
         ];
         lines.extend(self.weights(launcher));
+        if self.vendor != "NVIDIA" {
+            lines.push(format!(
+                "{} runs on chips of {} by a port of its own, where the names of quantisation, cache formats and exchange of experts may differ.",
+                launcher.name(),
+                self.vendor
+            ));
+        }
         if let Some(speculation) = self.workload.speculation {
             lines.push(format!(
                 "Predicted with {} of {} drafted tokens kept in the mean: compare with what the engine reports.",
