@@ -39,6 +39,19 @@ impl Precision {
         }
     }
 
+    /// The narrowest format of weights.
+    #[must_use]
+    pub fn narrowest(&self) -> NumberFormat {
+        let weights = [self.feed_forward, self.experts];
+        weights.into_iter().fold(self.attention, |least, one| {
+            if one.bits() < least.bits() {
+                one
+            } else {
+                least
+            }
+        })
+    }
+
     /// Format that a linear layer with weights in a format is multiplied in.
     #[must_use]
     pub const fn multiplied(&self, weights: NumberFormat) -> NumberFormat {

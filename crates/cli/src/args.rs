@@ -9,6 +9,7 @@ use crate::calibrate::Calibrate;
 use crate::collective;
 use crate::import;
 use crate::options::Training;
+use crate::serve::Serve;
 use crate::share;
 use crate::sites::Sites;
 
@@ -50,6 +51,9 @@ pub enum Command {
     /// Predict one training run: its fastest plan or a given one, what binds it, what failures
     /// leave of it, and its pipeline.
     Train(Box<Train>),
+    /// Predict the serving of a model: the best plan under latency targets, a given one or the fewest
+    /// chips for a rate, what binds it, what it costs, and launch arguments for an engine.
+    Serve(Box<Serve>),
     /// Predict published runs and print the error of every row.
     Validate(Validate),
     /// Look at how a system's chips are joined.

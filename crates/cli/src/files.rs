@@ -105,6 +105,19 @@ pub fn data(folder: Option<&Path>) -> Result<Data, Diagnostic> {
     }
 }
 
+/// Reads a model's configuration that is named by its path.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_model(model: &str, data: &mut Data) -> Result<(), Diagnostic> {
+    if !data.models.contains_key(model) && (model.contains('/') || model.ends_with(".json")) {
+        let config = read(Path::new(model))?;
+        data.models
+            .insert(model.to_owned(), (model.to_owned(), config));
+    }
+    Ok(())
+}
+
 /// All data files of a folder, named relative to it.
 ///
 /// # Errors

@@ -7,10 +7,11 @@ use chokepoint_fabric::FabricParts;
 use chokepoint_units::{NumberFormat, SECONDS_PER_DAY, Seconds};
 
 use crate::economics::Economics;
-use crate::equal::{chips_for_budget, chips_for_power, sale_unit};
+use crate::equal::{MOST_CHIPS, chips_for_budget, chips_for_power, sale_unit};
 use crate::resolve::{Resolved, SystemParts};
 use crate::row::{Comparison, Kind, Outcome, Row, Statement};
 use crate::scenario::{Held, Workload};
+use crate::serving_software::software_of;
 use crate::software::software;
 use crate::{serving, training};
 
@@ -89,6 +90,7 @@ fn chips_for_time(
 ) -> Option<u64> {
     let architecture = &resolved.models[job.workload];
     let framework = resolved.frameworks[job.workload].as_ref();
+    let engine = resolved.engines[job.workload].as_ref();
     let unit = sale_unit(parts, &resolved.prices);
     match workload {
         Workload::Training(given) => {
@@ -105,7 +107,16 @@ fn chips_for_time(
         Workload::Serving(given) => {
             let workload = serving::workload(given);
             let rate = given.requests_per_second?;
-            serving::chips_for_rate(parts, unit, spec, architecture, &workload, rate)
+            let case = chokepoint_serve::Case {
+                architecture,
+                workload: &workload,
+                software: &software_of(engine, &parts.chip.calibration.curve),
+                chip: &spec.under_load(),
+                fabric: &parts.fabric,
+                chips: MOST_CHIPS,
+            };
+            let found = serving::chips_for_rate(&case, unit, rate, chokepoint_serve::search);
+            found.met.map(|(chips, _)| chips)
         }
     }
 }
@@ -120,6 +131,7 @@ fn outcome(
 ) -> Result<Outcome, Statement> {
     let architecture = &resolved.models[job.workload];
     let framework = resolved.frameworks[job.workload].as_ref();
+    let engine = resolved.engines[job.workload].as_ref();
     let fabric = &parts.fabric;
     match workload {
         Workload::Training(given) => {
@@ -138,7 +150,7 @@ fn outcome(
             let case = chokepoint_serve::Case {
                 architecture,
                 workload: &workload,
-                software: &chokepoint_serve::Software::KERNELS,
+                software: &software_of(engine, &parts.chip.calibration.curve),
                 chip: &spec.under_load(),
                 fabric,
                 chips,

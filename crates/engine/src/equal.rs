@@ -77,15 +77,20 @@ fn largest(unit: u64, fits: impl Fn(u64) -> bool) -> u64 {
     low * unit
 }
 
-/// The smallest multiple of a unit that satisfies a condition which smaller ones lose, to within
-/// one part in sixteen of itself where it is larger than sixteen units; absent when none does.
+/// The smallest multiple of a unit up to a limit that satisfies a condition which smaller ones lose,
+/// to within one part in sixteen of itself where it is larger than sixteen units; absent when none
+/// does, or when the limit is below the unit.
 pub(crate) fn smallest<T>(
     unit: u64,
     start: u64,
+    limit: u64,
     mut meets: impl FnMut(u64) -> Option<T>,
 ) -> Option<(u64, T)> {
     let unit = unit.max(1);
-    let most = MOST_CHIPS / unit;
+    let most = limit / unit;
+    if most == 0 {
+        return None;
+    }
     let (mut failed, mut next) = (0, (start / unit).clamp(1, most));
     let mut found = loop {
         match meets(next * unit) {

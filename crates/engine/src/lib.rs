@@ -9,6 +9,7 @@ mod elasticity;
 mod emit;
 mod equal;
 mod export;
+mod launch;
 mod limits;
 mod network;
 mod prediction;
@@ -17,6 +18,7 @@ mod row;
 mod run;
 mod scenario;
 mod schema;
+mod serve_run;
 mod serving;
 mod serving_software;
 mod software;
@@ -29,6 +31,7 @@ pub use compare::{Job, assemble, evaluate, jobs};
 pub use data::{Data, embedded};
 pub use emit::{Target, emit};
 pub use export::facts as export_facts;
+pub use launch::{Launch, Launcher, launch};
 pub use network::{
     Busiest, CollectiveFound, CollectiveRequest, CollectiveRow, CollectiveRun, Fidelity, Import,
     Imported, NcclRow, NcclRun, ShareFound, ShareRequest, ShareRow, ShareRun, Traffic,
@@ -44,6 +47,7 @@ pub use run::{
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
+pub use serve_run::{Ask, Goal, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving};
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
     Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, Peer,
@@ -58,5 +62,6 @@ pub use chokepoint_diag as diag;
 pub use chokepoint_fabric as fabric;
 pub use chokepoint_model as model;
 pub use chokepoint_rules as rules;
+pub use chokepoint_serve as serve;
 pub use chokepoint_train as train;
 pub use chokepoint_units as units;

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use chokepoint_catalog::{
-    Catalog, Chip, Entry, Figure, Framework, Grade, Network, PriceBook, Source, System, check,
+    Catalog, Chip, Entry, Figure, Framework, Grade, Network, PriceBook, ServingEngine, Source,
+    System, check,
 };
 use chokepoint_chip::ChipSpec;
 use chokepoint_diag::{Code, Diagnostic};
@@ -32,6 +33,8 @@ pub struct Resolved {
     pub models: Vec<Architecture>,
     /// Training frameworks of the workloads, in their order, where they name one.
     pub frameworks: Vec<Option<Framework>>,
+    /// Serving engines of the workloads, in their order, where they name one.
+    pub engines: Vec<Option<ServingEngine>>,
     /// Systems, in the order of the scenario.
     pub systems: Vec<SystemParts>,
 }
@@ -74,7 +77,7 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
             system_parts(&data.catalog, id.get_ref()).map_err(|error| placed(error, id.span()))?;
         systems.push(parts);
     }
-    let (mut models, mut frameworks) = (Vec::new(), Vec::new());
+    let (mut models, mut frameworks, mut engines) = (Vec::new(), Vec::new(), Vec::new());
     for workload in &scenario.workloads {
         let model = workload.get_ref().model();
         models.push(
@@ -86,6 +89,11 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
             found.map_err(|error| placed(error, quoted_span(text, workload, id)))
         });
         frameworks.push(framework.transpose()?);
+        let engine = workload.get_ref().engine().map(|id| {
+            let found = data.catalog.engine(id).cloned();
+            found.map_err(|error| placed(error, quoted_span(text, workload, id)))
+        });
+        engines.push(engine.transpose()?);
     }
     let prices = data
         .catalog
@@ -100,6 +108,7 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
         transaction,
         models,
         frameworks,
+        engines,
         systems,
     })
 }

@@ -307,6 +307,9 @@ pub struct Serving {
     /// Load of the busiest expert rank over the mean; 1 is balanced.
     #[serde(default = "one")]
     pub expert_imbalance: f64,
+    /// Id of a serving engine, whose host work, kernels and memory count; kernels alone when absent.
+    #[serde(default)]
+    pub engine: Option<String>,
     /// Share of a prompt that is in the cache from earlier requests with the same prefix, 0 to below 1.
     #[serde(default)]
     pub prefix_hit: f64,
@@ -427,6 +430,15 @@ impl Workload {
         match self {
             Self::Training(workload) => workload.framework.as_deref(),
             Self::Serving(_) => None,
+        }
+    }
+
+    /// Id of a serving engine.
+    #[must_use]
+    pub fn engine(&self) -> Option<&str> {
+        match self {
+            Self::Training(_) => None,
+            Self::Serving(workload) => workload.engine.as_deref(),
         }
     }
 

@@ -1,20 +1,18 @@
-//! The row of a serving workload.
+//! What a serving workload yields on a system: in the row of a comparison, and in a run of its own.
 
 use std::collections::BTreeMap;
 
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
-use chokepoint_model::Architecture;
 use chokepoint_serve::{
-    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Software, Speculation, Workload,
-    adapted_rate, search,
+    Case, Infeasible, Plan, Pool, Prediction, SearchResult, Speculation, Workload, adapted_rate,
+    search,
 };
 use chokepoint_units::PartName as _;
 use serde_json::json;
 
 use crate::elasticity::{SEARCHED_STEP, elasticities};
 use crate::equal::smallest;
-use crate::resolve::SystemParts;
 use crate::row::{Outcome, Resource, Statement};
 use crate::scenario::Serving;
 
@@ -36,24 +34,16 @@ pub(crate) fn workload(serving: &Serving) -> Workload {
     }
 }
 
-/// The best plan and its alternatives, or why there is none.
-fn best(case: &Case) -> Result<(Prediction, Vec<Prediction>), Statement> {
-    let SearchResult {
-        mut plans,
-        nearest_miss,
-        ..
-    } = search(case);
-    if plans.is_empty() {
-        return Err(match nearest_miss {
-            Some((plan, reason)) => refusal(case, &plan, &reason),
-            None => Statement::new("no-plan", []),
-        });
+/// Why a search found nothing.
+pub(crate) fn none_found(case: &Case, found: &SearchResult) -> Statement {
+    match &found.nearest_miss {
+        Some((plan, reason)) => refusal(case, plan, reason),
+        None => Statement::new("no-plan", []),
     }
-    let best = plans.remove(0);
-    Ok((best, plans))
 }
 
-fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statement {
+/// Why a plan cannot serve.
+pub(crate) fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statement {
     match reason {
         Infeasible::Memory(table) => Statement::new(
             "memory-short",
@@ -83,33 +73,60 @@ fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statement {
     }
 }
 
-/// The fewest chips, in whole units as sold, that serve a rate of requests.
-pub(crate) fn chips_for_rate(
-    parts: &SystemParts,
-    unit: u64,
-    spec: &ChipSpec,
-    architecture: &Architecture,
-    workload: &Workload,
-    requests_per_second: f64,
-) -> Option<u64> {
-    smallest(unit, unit, |chips| {
-        let case = Case {
-            architecture,
-            workload,
-            software: &Software::KERNELS,
-            chip: &spec.under_load(),
-            fabric: &parts.fabric,
-            chips,
-        };
-        let found = best(&case).ok()?.0;
-        (found.requests_per_second >= requests_per_second).then_some(())
-    })
-    .map(|(chips, ())| chips)
+/// Searches for the fewest chips that serve a rate of requests.
+#[derive(Debug)]
+pub(crate) struct ForRate {
+    /// They, and what a search finds on them.
+    pub(crate) met: Option<(u64, SearchResult)>,
+    /// What a search finds on the last number that was too small.
+    pub(crate) short: Option<(u64, SearchResult)>,
+    /// Plans evaluated in all searches.
+    pub(crate) evaluated: u64,
+    /// Pairs of pools ruled out in all searches.
+    pub(crate) pruned: u64,
 }
 
-/// The outcome of a serving case.
+/// The fewest chips of a case, in whole units as sold and at most as many as it has, that serve a
+/// rate of requests, by a search.
+pub(crate) fn chips_for_rate(
+    case: &Case,
+    unit: u64,
+    requests_per_second: f64,
+    search: impl Fn(&Case) -> SearchResult,
+) -> ForRate {
+    let (mut evaluated, mut pruned) = (0, 0);
+    let mut short = None;
+    let met = smallest(unit, unit, case.chips, |chips| {
+        let found = search(&Case { chips, ..*case });
+        evaluated += found.evaluated;
+        pruned += found.pruned;
+        let rate = found.plans.first().map(|best| best.requests_per_second);
+        if rate.is_some_and(|rate| rate >= requests_per_second) {
+            Some(found)
+        } else {
+            short = Some((chips, found));
+            None
+        }
+    });
+    ForRate {
+        met,
+        short,
+        evaluated,
+        pruned,
+    }
+}
+
+/// The outcome of a serving case: the plan with the highest rate.
 pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
-    let (found, others) = best(case)?;
+    let found = search(case);
+    let Some((best, others)) = found.plans.split_first() else {
+        return Err(none_found(case, &found));
+    };
+    Ok(explained(case, best, others))
+}
+
+/// What a plan yields, what binds it, and those beside it.
+pub(crate) fn explained(case: &Case, found: &Prediction, others: &[Prediction]) -> Outcome {
     let own = found.output_tokens_per_second;
     let adapted = |case: &Case| adapted_rate(case, &found.plan).unwrap_or(own);
     let rate_with = |_: Resource, chip: &ChipSpec, fabric: &Fabric| {
@@ -130,11 +147,21 @@ pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
         .iter()
         .map(|other| (other.plan.to_string(), other.output_tokens_per_second / own))
         .collect();
-    Ok(Outcome {
+    Outcome {
+        elasticities,
+        alternatives,
+        ..plain(case, found)
+    }
+}
+
+/// What a plan yields, without what binds it.
+pub(crate) fn plain(case: &Case, found: &Prediction) -> Outcome {
+    let own = found.output_tokens_per_second;
+    Outcome {
         plan: found.plan.to_string(),
         plan_fields: plan_fields(&found.plan),
         chips_used: found.plan.chips(),
-        metrics: metrics(case, &found),
+        metrics: metrics(case, found),
         interval: (
             own / (1.0 + found.spread),
             own / (1.0 - found.spread).max(0.1),
@@ -150,10 +177,10 @@ pub(crate) fn outcome(case: &Case) -> Result<Outcome, Statement> {
             ("cache", found.memory.cache.get()),
             ("activations", found.memory.activations.get()),
         ],
-        elasticities,
-        alternatives,
+        elasticities: Vec::new(),
+        alternatives: Vec::new(),
         hourly: None,
-    })
+    }
 }
 
 fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
@@ -177,7 +204,8 @@ fn metrics(case: &Case, found: &Prediction) -> BTreeMap<&'static str, f64> {
     ])
 }
 
-fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
+/// A plan by field.
+pub(crate) fn plan_fields(plan: &Plan) -> BTreeMap<&'static str, serde_json::Value> {
     let pool = |pool: &Pool| {
         json!({
             "instances": pool.instances,

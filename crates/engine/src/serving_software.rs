@@ -3,6 +3,11 @@
 use chokepoint_catalog::{Batching, MemoryShare as Share, Rate, ServingEngine};
 use chokepoint_serve::{MemoryShare, Rates, Software};
 
+/// An engine on the chips of a calibration; kernels alone where none is named.
+pub(crate) fn software_of(engine: Option<&ServingEngine>, curves: &str) -> Software {
+    engine.map_or(Software::KERNELS, |engine| serving_software(engine, curves))
+}
+
 /// An engine on the chips of a calibration.
 pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software {
     let rate = |rate: &Rate| rate.on(curves).value;

@@ -4,7 +4,7 @@ use chokepoint_catalog::{Framework, PriceBook};
 use chokepoint_train::{Case, Optimizer, Prediction, Workload};
 use chokepoint_units::{NumberFormat, Seconds};
 
-use crate::equal::smallest;
+use crate::equal::{MOST_CHIPS, smallest};
 use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
 use crate::run::{self, Choice, Found, Setting, SpaceChoice, space};
@@ -58,7 +58,7 @@ pub(crate) fn chips_for_deadline(
         .training_flops_per_token(workload.sequence, true);
     let peak = case.chip.rate(case.chip.best_format(&workload.formats));
     let ideal = (per_token * workload.tokens / peak) / deadline;
-    smallest(unit, (ideal * 2.0) as u64, |chips| {
+    smallest(unit, (ideal * 2.0) as u64, MOST_CHIPS, |chips| {
         let case = Case { chips, ..*case };
         let choice = Choice::Searched(vec![space(&case, framework, SpaceChoice::Mainstream)], None);
         let found = choice.find(&case, 1).ok()?;

@@ -1,6 +1,6 @@
 //! Results for reading and for programs, in English and Chinese: a comparison as terminal table,
-//! JSON, CSV and one self-contained HTML page; a training run, a validated table and a network
-//! as the first three, the run's pipeline and the network also as SVG. Pure: a report is a function of the result and the
+//! JSON, CSV and one self-contained HTML page; a training run, a serving run, a validated table and a
+//! network as the first three, the pipeline, the front and the network also as SVG. Pure: a report is a function of the result and the
 //! language; no files, clock or
 //! printing, and no model mathematics.
 //!
@@ -21,6 +21,7 @@ mod number;
 mod palette;
 mod records;
 mod run;
+mod serve;
 mod svg;
 mod tables;
 mod terminal;
@@ -42,6 +43,7 @@ pub use json::json;
 pub use messages::{Language, Messages};
 pub use records::csv;
 pub use run::{run_csv, run_json, run_svg, run_table};
+pub use serve::{serve_csv, serve_json, serve_svg, serve_table};
 pub use terminal::table;
 pub use topology::{topology_csv, topology_json, topology_svg, topology_table};
 pub use validation::{

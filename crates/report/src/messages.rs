@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 61] = [
+    const STATEMENTS: [(&str, &[&str]); 75] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -235,6 +235,20 @@ pub(crate) mod tests {
         ("topology-shape-assumed", &["shape"]),
         ("topology-price-unknown", &[]),
         ("topology-line-left-out", &[]),
+        ("rate-short", &["best", "chips", "rate"]),
+        ("unit-above-chips", &["chips", "unit"]),
+        ("engine-none", &[]),
+        ("prefix-hit", &["share"]),
+        ("drafts", &["accepted", "drafted"]),
+        ("goal-units", &[]),
+        ("rate-units", &[]),
+        ("launch-chip", &["engine", "system"]),
+        ("launch-format", &["engine", "format"]),
+        ("launch-cache", &["engine", "format"]),
+        ("launch-split-experts", &["engine", "ep", "etp"]),
+        ("launch-drafts-in-stages", &["engine"]),
+        ("launch-cache-of-stages", &["engine", "pp"]),
+        ("launch-split-attention", &["dp", "engine", "tp"]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.

@@ -12,7 +12,8 @@ const MOST_STAGES: u64 = 16;
 /// All layouts of a case: tensor parallelism that divides the heads; for a mixture attention data
 /// parallelism with whole experts spread over all chips, or every expert split over the
 /// tensor-parallel chips; and pipeline stages of these.
-pub(crate) fn layouts(case: &Case) -> Vec<Layout> {
+#[must_use]
+pub fn layouts(case: &Case) -> Vec<Layout> {
     let heads = case
         .architecture
         .kinds

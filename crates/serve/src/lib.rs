@@ -14,19 +14,24 @@ mod iteration;
 mod layouts;
 mod memory;
 mod plan;
+mod plan_text;
 mod pools;
 mod search;
 mod software;
 mod steady;
 mod workload;
 
+pub use chokepoint_chip::Precision;
+
 pub use batch::Batch;
 pub use flow::Flow;
 pub use front::front;
 pub use iteration::{Instance, Iteration, Part, Parts};
+pub use layouts::layouts;
 pub use memory::MemoryTable;
 pub use plan::{Layout, Plan, Pool};
-pub use search::{SearchResult, adapted_rate, search};
+pub use plan_text::PlanTextError;
+pub use search::{SearchResult, adapted_rate, search, search_among};
 pub use software::{MemoryShare, Rates, Software};
 pub use steady::{Infeasible, Prediction, evaluate};
 pub use workload::{Case, Speculation, Workload};

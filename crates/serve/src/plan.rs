@@ -153,12 +153,7 @@ impl fmt::Display for Plan {
                 "attention={attention} ffn={feed_forward} experts={experts}"
             )?;
         }
-        if inputs.bits()
-            > experts
-                .bits()
-                .min(feed_forward.bits())
-                .min(attention.bits())
-        {
+        if inputs.bits() > self.precision.narrowest().bits() {
             write!(f, " inputs={inputs}")?;
         }
         write!(f, " kv={cache}")

@@ -18,6 +18,8 @@ pub struct SearchResult {
     pub plans: Vec<Prediction>,
     /// Plans evaluated.
     pub evaluated: u64,
+    /// Pairs of pools that a bound ruled out.
+    pub pruned: u64,
     /// Why the plan that came nearest fails, where none serves.
     pub nearest_miss: Option<(Plan, Infeasible)>,
 }
@@ -25,12 +27,24 @@ pub struct SearchResult {
 /// Searches all plans of a case.
 #[must_use]
 pub fn search(case: &Case) -> SearchResult {
+    let all = layouts(case);
+    search_among(case, &all, &all, &all)
+}
+
+/// Searches the plans of a case whose instances have given layouts: those that do all by themselves,
+/// those that decode beside a prefill pool, and those of that pool.
+#[must_use]
+pub fn search_among(
+    case: &Case,
+    alone: &[Layout],
+    decode: &[Layout],
+    prefill: &[Layout],
+) -> SearchResult {
     let mut finder = Finder::new(case);
-    let layouts = layouts(case);
-    for layout in &layouts {
+    for layout in alone {
         finder.aggregated(*layout);
     }
-    finder.disaggregated(&layouts, &layouts);
+    finder.disaggregated(decode, prefill);
     finder.result
 }
 
@@ -70,6 +84,7 @@ impl<'a> Finder<'a> {
             result: SearchResult {
                 plans: Vec::new(),
                 evaluated: 0,
+                pruned: 0,
                 nearest_miss: None,
             },
         }
@@ -134,8 +149,10 @@ impl<'a> Finder<'a> {
         let decoders = decoders(case, decode, self.precision);
         let prefillers = prefillers(case, prefill, self.precision);
         let output = case.workload.output as f64;
-        for pair in pairs(case, &decoders, &prefillers) {
+        let pairs = pairs(case, &decoders, &prefillers);
+        for (index, pair) in pairs.iter().enumerate() {
             if pair.bound * output <= self.worst_kept() {
+                self.result.pruned += (pairs.len() - index) as u64;
                 return;
             }
             for (decode, prefill, rate) in pair.splits(case.chips) {

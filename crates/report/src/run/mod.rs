@@ -14,6 +14,7 @@ pub use self::csv::run_csv;
 pub use drawing::run_svg;
 pub use json::run_json;
 pub use table::run_table;
+pub(crate) use table::{chokepoint, line, pairs, table};
 
 #[cfg(test)]
 mod tests;

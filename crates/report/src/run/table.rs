@@ -64,7 +64,8 @@ fn heading(words: &Words, run: &TrainingRun) -> String {
     ) + "\n"
 }
 
-fn line(out: &mut String, text: &str) {
+/// A line of text.
+pub(crate) fn line(out: &mut String, text: &str) {
     out.push_str(text.trim_end());
     out.push('\n');
 }
@@ -127,13 +128,14 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
     }
 }
 
-fn table(out: &mut String, grid: &Grid) {
+/// A table under its title.
+pub(crate) fn table(out: &mut String, grid: &Grid) {
     line(out, &grid.title);
     line(out, &drawn(grid, WIDTH));
 }
 
 /// A table of a text and a number.
-fn pairs(title: String, heads: [String; 2], rows: Vec<[String; 2]>) -> Grid {
+pub(crate) fn pairs(title: String, heads: [String; 2], rows: Vec<[String; 2]>) -> Grid {
     let [what, value] = heads;
     Grid {
         title,
@@ -209,7 +211,7 @@ fn memory(words: &Words, outcome: &Outcome) -> Grid {
 }
 
 /// What binds, and what would be next.
-fn chokepoint(words: &Words, outcome: &Outcome) -> Option<String> {
+pub(crate) fn chokepoint(words: &Words, outcome: &Outcome) -> Option<String> {
     let name = |index: usize| {
         let (resource, elasticity) = outcome.elasticities.get(index)?;
         let text = words.of("resource", resource.key());

@@ -1,0 +1,228 @@
+//! A serving run as text for a terminal.
+
+use chokepoint_engine::{Ask, Goal, Outcome, ServeFound, ServePlan, ServingRun};
+
+use crate::grid::{Column, Grid};
+use crate::messages::{Language, Words};
+use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
+use crate::run::{chokepoint, line, pairs, table};
+use crate::view::metric;
+
+/// Measures that are shown, in order.
+const SHOWN: [&str; 12] = [
+    "ttft_seconds",
+    "tpot_seconds",
+    "tokens_per_second_per_user",
+    "requests_per_second",
+    "output_tokens_per_second",
+    "output_tokens_per_second_per_chip",
+    "power_watts",
+    "chip_power_watts",
+    "joules_per_output_token",
+    "chip_hours_per_million_output_tokens",
+    "usd_per_chip_hour",
+    "usd_per_million_output_tokens",
+];
+
+/// The run as text: the plan, its measures, where the time and the memory go, what binds, the
+/// next-best plans and the front.
+#[must_use]
+pub fn serve_table(run: &ServingRun, language: Language) -> String {
+    let words = Words::new(language);
+    let mut out = heading(&words, run) + "\n";
+    match (&run.found, &run.reason) {
+        (Some(found), _) => result(&mut out, &words, run, found),
+        (None, Some(reason)) => line(&mut out, &words.statement(reason)),
+        (None, None) => line(&mut out, &words.of("report", "infeasible")),
+    }
+    if !run.front.is_empty() {
+        table(&mut out, &front(&words, &run.front));
+    }
+    line(&mut out, "");
+    line(&mut out, &words.of("report", "notes"));
+    for note in &run.notes {
+        line(&mut out, &format!("- {}", words.statement(note)));
+    }
+    out
+}
+
+/// What is served where, and within which targets.
+fn heading(words: &Words, run: &ServingRun) -> String {
+    let workload = &run.workload;
+    let chips = run.chips.map_or_else(|| NONE.to_owned(), count);
+    words.fill(
+        "serve.heading",
+        [
+            ("model", run.model.as_str()),
+            ("system", &run.system_name),
+            ("chips", &chips),
+            ("input", &count(workload.input)),
+            ("output", &count(workload.output)),
+            ("ttft", &workload.ttft.to_string()),
+            ("tpot", &workload.tpot.to_string()),
+        ],
+    )
+}
+
+fn result(out: &mut String, words: &Words, run: &ServingRun, found: &ServeFound) {
+    let outcome = &found.outcome;
+    let plan = [
+        ("plan", outcome.plan.clone()),
+        ("used", count(outcome.chips_used)),
+    ];
+    let plan = plan.each_ref().map(|(key, text)| (*key, text.as_str()));
+    line(out, &words.fill("serve.plan", plan));
+    let key = match &run.ask {
+        Ask::Best(Goal::Throughput) => Some("serve.searched"),
+        Ask::Best(Goal::Cost) => Some("serve.searched-cost"),
+        Ask::Best(Goal::Energy) => Some("serve.searched-energy"),
+        Ask::Rate(_) => Some("serve.searched-rate"),
+        Ask::Given(_) => None,
+    };
+    if let Some(key) = key {
+        let counts = [
+            ("evaluated", count(run.evaluated)),
+            ("pruned", count(run.pruned)),
+        ];
+        let counts = counts.each_ref().map(|(key, text)| (*key, text.as_str()));
+        line(out, &words.fill(key, counts));
+    }
+    table(out, &metrics(words, outcome));
+    table(out, &breakdown(words, outcome));
+    table(out, &memory(words, outcome));
+    if let Some(text) = chokepoint(words, outcome) {
+        line(out, &text);
+    }
+    if !found.others.is_empty() {
+        table(out, &others(words, outcome, &found.others));
+    }
+}
+
+fn metrics(words: &Words, outcome: &Outcome) -> Grid {
+    let mut rows = Vec::new();
+    for key in SHOWN {
+        let value = match key {
+            "usd_per_chip_hour" => outcome.hourly.map(|cost| cost.total.get()),
+            _ => metric(outcome, key),
+        };
+        let Some(value) = value else {
+            continue;
+        };
+        rows.push([words.of("metric", key), significant(value, 4)]);
+        if key == "output_tokens_per_second" {
+            let (low, high) = outcome.interval;
+            rows.push([words.of("serve", "rate-interval"), range(low, high)]);
+        }
+    }
+    let heads = [words.of("column", "measure"), words.of("run", "value")];
+    pairs(words.of("report", "results"), heads, rows)
+}
+
+/// Parts of the mean time of an output token.
+fn breakdown(words: &Words, outcome: &Outcome) -> Grid {
+    let times: Vec<f64> = outcome.breakdown.iter().map(|(_, time)| *time).collect();
+    let shares = tenths_of_percent(&times);
+    let mut rows: Vec<Vec<String>> = outcome
+        .breakdown
+        .iter()
+        .zip(&shares)
+        .filter(|((_, time), _)| *time > 0.0)
+        .map(|((key, time), share)| {
+            vec![
+                words.of("part", key),
+                percent(*share),
+                significant(*time * 1e3, 3),
+            ]
+        })
+        .collect();
+    rows.push(vec![
+        words.of("column", "total"),
+        percent(shares.iter().sum()),
+        significant(outcome.whole * 1e3, 3),
+    ]);
+    Grid {
+        title: words.of("serve", "breakdown"),
+        columns: vec![
+            Column::text(words.of("run", "part")),
+            Column::number("%".to_owned()),
+            Column::number("ms".to_owned()),
+        ],
+        rows,
+    }
+}
+
+fn memory(words: &Words, outcome: &Outcome) -> Grid {
+    let gigabytes = |bytes: f64| fixed(bytes / 1e9, 1);
+    let mut rows: Vec<[String; 2]> = outcome
+        .memory
+        .iter()
+        .map(|(key, bytes)| [words.of("memory", key), gigabytes(*bytes)])
+        .collect();
+    for (key, name) in [
+        ("memory_bytes", words.of("column", "total")),
+        ("memory_usable_bytes", words.of("run", "usable")),
+    ] {
+        let bytes = metric(outcome, key);
+        rows.push([name, bytes.map_or_else(|| NONE.to_owned(), gigabytes)]);
+    }
+    let heads = [words.of("run", "use"), "GB".to_owned()];
+    pairs(words.of("serve", "memory"), heads, rows)
+}
+
+/// A measure of a plan beside the best.
+fn of(plan: &ServePlan, key: &str, digits: usize) -> String {
+    let value = plan.metrics.get(key).copied();
+    value.map_or_else(|| NONE.to_owned(), |value| significant(value, digits))
+}
+
+/// Next-best plans with what each yields.
+fn others(words: &Words, best: &Outcome, plans: &[ServePlan]) -> Grid {
+    let whole = metric(best, "output_tokens_per_second").unwrap_or(f64::NAN);
+    let row = |plan: &ServePlan| {
+        let rate = plan.metrics.get("output_tokens_per_second").copied();
+        let relative = rate.map_or(f64::NAN, |rate| rate / whole * 100.0);
+        vec![
+            count(plan.chips),
+            fixed(relative, 1),
+            of(plan, "output_tokens_per_second_per_chip", 3),
+            of(plan, "tokens_per_second_per_user", 3),
+            of(plan, "ttft_seconds", 3),
+            of(plan, "usd_per_million_output_tokens", 3),
+            plan.plan.clone(),
+        ]
+    };
+    Grid {
+        title: words.of("serve", "others"),
+        columns: vec![
+            Column::number(words.of("column", "chips")),
+            Column::number(words.of("serve", "relative")),
+            Column::number(words.of("column", "rate-chip")),
+            Column::number(words.of("column", "rate-user")),
+            Column::number(words.of("column", "ttft")),
+            Column::number(words.of("column", "cost-tokens")),
+            Column::text(words.of("column", "plan")),
+        ],
+        rows: plans.iter().map(row).collect(),
+    }
+}
+
+fn front(words: &Words, plans: &[ServePlan]) -> Grid {
+    let row = |plan: &ServePlan| {
+        vec![
+            of(plan, "tokens_per_second_per_user", 3),
+            of(plan, "output_tokens_per_second_per_chip", 3),
+            of(plan, "ttft_seconds", 3),
+            plan.plan.clone(),
+        ]
+    };
+    Grid {
+        title: words.of("serve", "front"),
+        columns: vec![
+            Column::number(words.of("column", "rate-user")),
+            Column::number(words.of("column", "rate-chip")),
+            Column::number(words.of("column", "ttft")),
+            Column::text(words.of("column", "plan")),
+        ],
+        rows: plans.iter().map(row).collect(),
+    }
+}
