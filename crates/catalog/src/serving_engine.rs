@@ -64,6 +64,10 @@ pub struct ServingEngine {
     pub launch: Figure<Seconds>,
     /// Host time for each operator of an iteration with prompts, on top of the chip's.
     pub prompt_launch: Figure<Seconds>,
+    /// Relative error within which 80% of its published token times and rates are predicted.
+    pub token_spread: Figure<f64>,
+    /// The same of times to the first token.
+    pub first_spread: Figure<f64>,
     /// What its kernels reach of the rates of the chip's curves, by class.
     pub rates: EngineRates,
 }
@@ -205,6 +209,8 @@ impl ServingEngine {
         let counts = self.counts();
         let mut rows: Vec<FigureRow> = counts.map(|(field, figure)| figure.row(field)).into();
         rows.push(self.runtime_memory.row("runtime_memory"));
+        rows.push(self.token_spread.row("token_spread"));
+        rows.push(self.first_spread.row("first_spread"));
         rows.extend(self.host_times().map(|(field, figure)| figure.row(field)));
         for (field, rate) in self.rates.each() {
             rows.push(rate.all.row(format!("rates.{field}.all")));

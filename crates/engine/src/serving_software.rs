@@ -27,6 +27,7 @@ pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software
             elementwise: rate(&rates.elementwise),
             communication: rate(&rates.communication),
         },
+        token_spread: engine.token_spread.value,
         memory_share: engine.memory_share.value,
         memory_share_of: match engine.memory_share_of {
             Share::Whole => MemoryShare::Whole,

@@ -7,12 +7,6 @@ use crate::flow::{Flow, queued};
 use crate::memory::{MemoryTable, memory, prompt_memory};
 use crate::{Batch, Case, Iteration, Layout, Parts, Plan, Pool};
 
-/// Relative half-width (80%) of what kernel tables alone miss of an engine: host work between
-/// iterations, scheduling, uneven experts. AIConfigurator, which adds up the same tables, misses
-/// 898 measured times for each token by 20% in the median; 1.9 medians are 80% of a normal
-/// distribution.
-const ENGINE_SPREAD: f64 = 0.38;
-
 /// What a plan yields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
@@ -278,7 +272,7 @@ fn finish(case: &Case, plan: &Plan, memory: MemoryTable, steady: &Steady) -> Pre
         requests_per_second: steady.tokens / case.workload.output as f64,
         output_tokens_per_second: steady.tokens,
         parts: steady.parts,
-        spread: libm::hypot(steady.spread, ENGINE_SPREAD),
+        spread: libm::hypot(steady.spread, case.software.token_spread),
         memory,
         chip_energy_per_token: power / steady.tokens,
     }

@@ -202,8 +202,10 @@ pub(super) struct Predicted {
     pub fits: bool,
     /// Weights, cache and activations of the fullest chip.
     pub memory: Bytes,
-    /// Relative half-width of the 80% interval.
+    /// Relative half-width of the 80% interval of token times and rates.
     pub spread: f64,
+    /// The same of the time to the first token.
+    pub first_spread: f64,
 }
 
 /// Rates of all chips.

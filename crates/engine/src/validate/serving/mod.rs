@@ -20,6 +20,7 @@ mod setup;
 mod summary;
 mod tier;
 
+use chokepoint_chip::ChipSpec;
 use chokepoint_diag::Diagnostic;
 
 pub use peer::Peer;
@@ -27,7 +28,7 @@ pub use summary::ServingSummary;
 
 use super::row::{Row, rows};
 use crate::Data;
-use case::Predicted;
+use case::{Predicted, ServingCase};
 use metric::{Measured, Metric, measured};
 use setup::{Setup, setup};
 
@@ -206,7 +207,7 @@ fn validate_row(row: &Row, data: &Data) -> Vec<ServingRow> {
     };
     let compared = setup(data, row).and_then(|setup| {
         blank.engine.clone_from(&setup.engine.id);
-        compare(row, &setup, &blank, mixture).map(|rows| (rows, setup.assumed.take()))
+        compare(data, row, &setup, &blank, mixture).map(|rows| (rows, setup.assumed.take()))
     });
     match compared {
         Ok((mut rows, assumed)) => {
@@ -224,6 +225,7 @@ fn validate_row(row: &Row, data: &Data) -> Vec<ServingRow> {
 
 /// Every figure of a row beside its prediction.
 fn compare(
+    data: &Data,
     row: &Row,
     setup: &Setup,
     blank: &ServingRow,
@@ -234,11 +236,16 @@ fn compare(
         return Err("no latency or throughput is given".to_owned());
     }
     let found = predict::predict(&setup.case())?;
+    let carried = without_chip(data, setup);
     let rows: Vec<ServingRow> = figures
         .iter()
         .filter_map(|figure| {
+            let mut prediction = prediction(setup, figure, &found)?;
+            prediction.without_chip = carried
+                .as_ref()
+                .and_then(|carried| figure.metric.of(carried, setup.chips));
             Some(ServingRow {
-                prediction: Some(prediction(setup, figure, &found)?),
+                prediction: Some(prediction),
                 tier: tier::tier(setup, figure.metric, &blank.chip, mixture),
                 ..blank.clone()
             })
@@ -255,10 +262,31 @@ fn compare(
     Ok(rows)
 }
 
+/// The prediction with the curves of another chip: those of H100, of H200 for H100 itself. What an
+/// engine's host and kernels do is kept, which is fitted on all chips together.
+fn without_chip(data: &Data, setup: &Setup) -> Option<Predicted> {
+    let other = ["h100-sxm", "h200-sxm"]
+        .into_iter()
+        .find(|id| *id != setup.curves)?;
+    let chip = data.catalog.chip(&setup.chip.id).ok()?;
+    let chip = ChipSpec::new(chip, data.catalog.calibration(other).ok()?).ok()?;
+    let case = ServingCase {
+        chip: &chip,
+        curves: other,
+        ..setup.case()
+    };
+    predict::predict(&case).ok()
+}
+
 fn prediction(setup: &Setup, figure: &Measured, found: &Predicted) -> Option<ServingPrediction> {
     let metric = figure.metric;
     let predicted = metric.of(found, setup.chips)?;
-    let (narrow, wide) = ((1.0 - found.spread).max(0.05), 1.0 + found.spread);
+    let spread = if metric == Metric::TtftMs {
+        found.first_spread
+    } else {
+        found.spread
+    };
+    let (narrow, wide) = ((1.0 - spread).max(0.05), 1.0 + spread);
     let (low, high) = if metric.is_rate() {
         (predicted / wide, predicted / narrow)
     } else {

@@ -205,7 +205,8 @@ impl<'a> Server<'a> {
             batch,
             fits: self.fits && batch <= self.most * 1.05,
             memory: memory.total,
-            spread,
+            spread: libm::hypot(spread, self.software().token_spread),
+            first_spread: libm::hypot(spread, self.case.engine.first_spread.value),
         }
     }
 
