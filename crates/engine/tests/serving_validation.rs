@@ -297,7 +297,9 @@ fn notes_are_read() {
     assert_eq!(metrics, expected);
     assert!(found[0].assumed.contains(&"isl = 9400".to_owned()));
     let value = |row: usize| found[row].prediction.as_ref().unwrap();
-    assert!((value(0).batch - 16.0).abs() < 1e-9);
+    // Some of the sixteen that may run wait for their first token.
+    let running = value(0).batch;
+    assert!(running > 8.0 && running <= 16.0, "{running}");
     assert!(value(1).batch <= 1000.0);
     // A chip draws more than when idle and no more than its limit of 1 kW.
     let watts = value(3).predicted;

@@ -34,7 +34,11 @@ prop_compose! {
         let precision = if uniform {
             Precision::uniform(attention, cache)
         } else {
-            Precision { attention, feed_forward, experts, cache }
+            let inputs = attention;
+            let mixed = Precision { attention, feed_forward, experts, inputs, cache };
+            // Wider inputs are written; others are those of the narrowest weights.
+            let widened = inputs.bits() > mixed.narrowest().bits();
+            Precision { inputs: if widened { inputs } else { mixed.narrowest() }, ..mixed }
         };
         Plan { decode, prefill, precision }
     }
