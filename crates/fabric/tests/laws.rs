@@ -333,17 +333,18 @@ fn hierarchies_move_every_byte_once() {
 
 /// An all-reduce moves at least what a reduce-scatter or an all-gather moves, and no more than both
 /// one after the other: exactly both in closed form, within 25% on measured curves from 16 MB (NCCL
-/// picks protocols apart), two thirds more below. Reduction in the switch halves the bytes, so
+/// picks protocols apart), half as much again below. Reduction in the switch halves the bytes, so
 /// that no more can be said.
 #[test]
 fn all_reduce_lies_between_its_halves() {
-    for (id, fabric) in FABRICS.iter() {
+    // Between domains of one chip the formula takes trees, at less than half of a ring's rate.
+    for (id, fabric) in FABRICS.iter().filter(|(_, fabric)| fabric.domain > 1) {
         for ranks in [2, 4, 8, 16, 64] {
             for size in [1e3, 1e6, 16e6, 256e6, 4e9, 64e9] {
                 let time = |kind| run(fabric, kind, Group::adjacent(ranks), size);
                 let [whole, gather, scatter, _] = KINDS.map(time);
                 let what = format!("{id}, {ranks} ranks, {size} B: {whole} {gather} {scatter}");
-                let slack = if size < 16e6 { 1.67 } else { 1.25 };
+                let slack = if size < 16e6 { 1.5 } else { 1.25 };
                 assert!(whole <= (gather + scatter) * slack, "{what}");
                 assert!(whole >= gather.max(scatter) * 0.90, "{what}");
             }
