@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::collective;
 use crate::import;
 use crate::options::Training;
+use crate::replay::Replay;
 use crate::share;
 use crate::sites::Sites;
 
@@ -49,6 +50,8 @@ pub enum Command {
     /// Predict one training run: its fastest plan or a given one, what binds it, what failures
     /// leave of it, and its pipeline.
     Train(Box<Train>),
+    /// Replay a trace of requests, or drawn ones, on instances of a model: latencies, goodput, energy.
+    Replay(Box<Replay>),
     /// Predict published runs and print the error of every row.
     Validate(Validate),
     /// Look at how a system's chips are joined.

@@ -12,6 +12,7 @@ mod files;
 mod import;
 mod network;
 mod options;
+mod replay;
 mod share;
 mod sites;
 mod train;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let ending = match &arguments.command {
         Command::Compare(options) => compare::run(options, &arguments.shared),
         Command::Train(options) => train::run(options, &arguments.shared),
+        Command::Replay(options) => replay::run(options, &arguments.shared),
         Command::Validate(options) => validate::run(options, &arguments.shared),
         Command::Network(options) => network::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),

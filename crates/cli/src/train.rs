@@ -1,12 +1,11 @@
 //! `chokepoint train`.
 
-use std::path::Path;
 use std::time::Instant;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::{
-    Data, Failures, RunRequest, SpaceChoice, Target, TrainingRun, emit, parse_formats,
-    parse_tokens, run_training,
+    Failures, RunRequest, SpaceChoice, Target, TrainingRun, emit, parse_formats, parse_tokens,
+    run_training,
 };
 use chokepoint_report::{Language, run_csv, run_json, run_svg, run_table};
 
@@ -19,7 +18,7 @@ use crate::{Ending, files};
 /// What is wrong with the input, or a file that cannot be written.
 pub fn run(options: &Train, shared: &Shared) -> Result<Ending, Diagnostic> {
     let mut data = files::data(shared.data.as_deref())?;
-    read_model(&options.model, &mut data)?;
+    files::read_model(&options.model, &mut data)?;
     let request = request(options)?;
     let start = Instant::now();
     let found = run_training(&request, &data)?;
@@ -35,16 +34,6 @@ pub fn run(options: &Train, shared: &Shared) -> Result<Ending, Diagnostic> {
     } else {
         Ending::Failed
     })
-}
-
-/// Reads a model's configuration that is named by its path.
-fn read_model(model: &str, data: &mut Data) -> Result<(), Diagnostic> {
-    if !data.models.contains_key(model) && (model.contains('/') || model.ends_with(".json")) {
-        let config = files::read(Path::new(model))?;
-        data.models
-            .insert(model.to_owned(), (model.to_owned(), config));
-    }
-    Ok(())
 }
 
 fn request(options: &Train) -> Result<RunRequest, Diagnostic> {

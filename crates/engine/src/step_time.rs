@@ -1,33 +1,42 @@
 //! Times of iterations for the replay, from the iteration model of serving.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use chokepoint_replay::{Chunk, DecodeTime, Engine, Iteration, Order, Preemption, StepTime};
+use chokepoint_chip::PowerDraw;
+
+use chokepoint_replay::{
+    Chunk, Curves, DecodeTime, Engine, Iteration, Order, Preemption, StepTime,
+};
 use chokepoint_serve::{Batch, Instance};
-use chokepoint_units::Seconds;
+use chokepoint_units::{Power, Seconds};
 
 /// Tokens of a block of the cache (vLLM and `SGLang` defaults: 16 and, by page, up to 64).
 const BLOCK_TOKENS: u32 = 16;
-/// Widening of the range of contexts for which a straight line stands for the time of decoding.
-const RANGE: f64 = 1.25;
 
 /// The time of an instance's iterations: its attention groups in lockstep, sequences spread evenly.
 ///
 /// Time over the sum of contexts is piecewise linear in the model but for windows and for the host's
-/// work, so that chords of ranges of a quarter stand for it; prompts of one iteration are taken at
+/// work, so that the chords of [`Curves`], over a sixteenth of a power of two, stand for it; prompts of one iteration are taken at
 /// their mean length, with as many pairs of query and key as they have. A group has at least one whole
 /// prompt where there is any: with fewer prompts than groups the others wait for it.
 pub(crate) struct InstanceTime<'a> {
     instance: Instance<'a>,
-    decode: RefCell<BTreeMap<(u32, i32), DecodeTime>>,
+    /// Times of decode iterations by sequences and sum of their contexts.
+    decode: RefCell<BTreeMap<(u32, u64), Seconds>>,
+    /// Kinds of work of all iterations with prompts so far.
+    prompt_draw: Cell<PowerDraw>,
+    /// Power of a chip that decodes, by sequences, at the mean context.
+    decode_power: RefCell<BTreeMap<u64, Power>>,
 }
 
 impl<'a> InstanceTime<'a> {
-    pub(crate) const fn new(instance: Instance<'a>) -> Self {
+    pub(crate) fn new(instance: Instance<'a>) -> Self {
         Self {
             instance,
             decode: RefCell::new(BTreeMap::new()),
+            prompt_draw: Cell::new(PowerDraw::default()),
+            decode_power: RefCell::new(BTreeMap::new()),
         }
     }
 
@@ -47,9 +56,16 @@ impl<'a> InstanceTime<'a> {
         }
     }
 
+    /// Time of a decode iteration, kept: neighbouring chords share their ends.
     fn decode_time(&self, sequences: u32, context_tokens: f64) -> Seconds {
-        let batch = self.decodes(sequences, context_tokens);
-        self.instance.iteration(&batch).total()
+        let mut known = self.decode.borrow_mut();
+        let time = || {
+            let batch = self.decodes(sequences, context_tokens);
+            self.instance.iteration(&batch).total()
+        };
+        *known
+            .entry((sequences, context_tokens as u64))
+            .or_insert_with(time)
     }
 
     /// An engine that schedules as the instance's, with the room that its memory leaves: blocks of a
@@ -59,6 +75,54 @@ impl<'a> InstanceTime<'a> {
         let left = (empty.usable - empty.total).get().max(0.0);
         let fitting = left / one.cache.get() * self.groups();
         self.engine_for(fitting)
+    }
+
+    /// The same for requests of many lengths, of which the mean is the workload's: the room in tokens
+    /// is what memory has. An engine that reserves whole answers takes as many requests as fit at
+    /// the mean length.
+    pub(crate) fn engine_of_trace(&self) -> Engine {
+        let engine = self.engine();
+        if self.instance.case.software.reserves_answers {
+            Engine {
+                blocks: engine.blocks / 2,
+                ..engine
+            }
+        } else {
+            engine
+        }
+    }
+
+    /// Mean power of the chips in the iterations with prompts that were timed.
+    pub(crate) fn prompt_power(&self) -> Power {
+        self.power(self.prompt_draw.get())
+    }
+
+    /// Power of the chips that decode some sequences with the mean context.
+    pub(crate) fn decode_power(&self, sequences: u64) -> Power {
+        let mut known = self.decode_power.borrow_mut();
+        *known.entry(sequences).or_insert_with(|| {
+            let workload = self.instance.case.workload;
+            let mean = workload.input as f64 + workload.output as f64 / 2.0;
+            let sequences = u32::try_from(sequences).unwrap_or(u32::MAX);
+            let batch = self.decodes(sequences, mean * f64::from(sequences));
+            self.power(self.instance.iteration(&batch).draw)
+        })
+    }
+
+    /// Power of the chips that wait.
+    pub(crate) fn idle_power(&self) -> Power {
+        self.instance.case.chip.idle() * self.instance.layout.chips() as f64
+    }
+
+    /// Mean power of the chips over such work; idle power for none.
+    fn power(&self, draw: PowerDraw) -> Power {
+        let time = draw.compute + draw.memory + draw.communication;
+        if time > Seconds::ZERO {
+            let chip = self.instance.case.chip;
+            chip.energy(draw) / time * self.instance.layout.chips() as f64
+        } else {
+            self.idle_power()
+        }
     }
 
     /// The same with room for so many sequences, over all attention groups, whatever its memory.
@@ -104,17 +168,21 @@ impl StepTime for InstanceTime<'_> {
             ..prompts
         }
         .beside(&self.decodes(iteration.decodes, iteration.context_tokens));
-        self.instance.iteration(&batch).total()
+        let found = self.instance.iteration(&batch);
+        let mut draw = self.prompt_draw.get();
+        draw.compute += found.draw.compute;
+        draw.memory += found.draw.memory;
+        draw.communication += found.draw.communication;
+        self.prompt_draw.set(draw);
+        found.total()
     }
 
     fn decode(&self, decodes: u32, context_tokens: f64) -> DecodeTime {
-        let step = libm::floor(libm::log(context_tokens.max(1.0)) / libm::log(RANGE)) as i32;
-        let mut known = self.decode.borrow_mut();
-        *known.entry((decodes, step)).or_insert_with(|| {
-            let [from, to] = [step, step + 1].map(|n| libm::pow(RANGE, f64::from(n)));
-            let at = |context| (context, self.decode_time(decodes, context));
-            DecodeTime::chord(at(from), at(to))
-        })
+        let curves = Curves {
+            mixed: |iteration: &Iteration<'_>| self.mixed(iteration),
+            decode: |decodes, context| self.decode_time(decodes, context),
+        };
+        curves.decode(decodes, context_tokens)
     }
 }
 

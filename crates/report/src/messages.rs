@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 61] = [
+    const STATEMENTS: [(&str, &[&str]); 68] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -235,6 +235,13 @@ pub(crate) mod tests {
         ("topology-shape-assumed", &["shape"]),
         ("topology-price-unknown", &[]),
         ("topology-line-left-out", &[]),
+        ("replay-no-prefixes", &[]),
+        ("replay-reserves", &[]),
+        ("replay-assumed", &[]),
+        ("replay-engine-assumed", &["which"]),
+        ("replay-host", &["host"]),
+        ("replay-energy", &[]),
+        ("replay-targets-missed", &[]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.
