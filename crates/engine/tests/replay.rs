@@ -122,6 +122,35 @@ fn prefixes_are_shared_unless_they_are_not_to_be() {
 }
 
 #[test]
+fn the_columns_of_a_timeline_hold_all_that_was_computed() {
+    let mut request = of_trace();
+    request.instances = Some(2);
+    let (found, _) = found(&request, &trace(400));
+    for (columns, one) in found
+        .activity
+        .instances
+        .iter()
+        .zip(&found.summary.instances)
+    {
+        let prompts: f64 = columns.iter().map(|spent| spent.prompts.get()).sum();
+        let decodes: f64 = columns.iter().map(|spent| spent.decodes.get()).sum();
+        let with_prompts = (one.prefill_seconds + one.mixed_seconds).get();
+        assert!(
+            (prompts / with_prompts - 1.0).abs() < 1e-9,
+            "{prompts} {with_prompts}"
+        );
+        assert!((decodes / one.decode_seconds.get() - 1.0).abs() < 1e-9);
+        assert!(columns.len() <= 600);
+        let width = found.activity.column;
+        assert!(
+            columns
+                .iter()
+                .all(|spent| spent.prompts + spent.decodes <= width * (1.0 + 1e-9))
+        );
+    }
+}
+
+#[test]
 fn targets_count_good_requests() {
     let mut request = of_trace();
     let requests = trace(50);

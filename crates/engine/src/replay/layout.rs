@@ -191,3 +191,40 @@ fn layouts(architecture: &Architecture, most: u64) -> Vec<Layout> {
     all.retain(|layout| unsuited(layout, architecture).is_none());
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Data;
+
+    #[test]
+    fn every_layout_that_is_searched_can_be_written() {
+        let data = Data::load(&[]).unwrap();
+        for model in ["llama-3.1-70b", "gpt-oss-120b", "deepseek-v3"] {
+            let architecture = data.model(model).unwrap();
+            let all = layouts(&architecture, 64);
+            assert!(all.len() >= 6, "{model}: {all:?}");
+            for layout in all {
+                assert_eq!(
+                    parse(&layout.to_string(), &architecture).unwrap(),
+                    layout,
+                    "{model}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_follows() {
+        let data = Data::load(&[]).unwrap();
+        let mixture = data.model("deepseek-v3").unwrap();
+        let layout = |text: &str| parse(text, &mixture).unwrap();
+        assert_eq!(layout("dp=32"), Layout::expert(1, 32));
+        assert_eq!(layout("tp=8"), Layout::tensor(8));
+        assert_eq!(
+            (layout("tp=2,dp=8,ep=8").ep, layout("tp=2,dp=8,ep=8").etp),
+            (8, 2)
+        );
+        assert!(parse("tp=2 dp=8 ep=8 etp=4", &mixture).is_err());
+    }
+}

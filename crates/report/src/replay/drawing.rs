@@ -22,6 +22,8 @@ const PITCH: f64 = 40.0;
 const BAR: f64 = 34.0;
 /// Most rows that are drawn.
 const MOST_ROWS: usize = 64;
+/// Share of the axis up to which a mark has room beside it.
+const LAST_MARK: f64 = 0.98;
 /// Marks of the axis.
 const MARKS: usize = 10;
 
@@ -100,7 +102,7 @@ fn instance(out: &mut String, column: f64, columns: &[Spent], (y, end): (f64, f6
 
 fn axis(out: &mut String, end: f64, bottom: f64) {
     for mark in ticks(end, MARKS) {
-        if mark <= end * (1.0 + 1e-9) {
+        if mark <= end * LAST_MARK {
             let x = LEFT + mark / end * ROOM;
             text(out, "tick", (x, bottom + 14.0), &significant(mark, 4));
         }
