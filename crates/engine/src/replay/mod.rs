@@ -56,12 +56,7 @@ where
     O: Observer,
 {
     request.check()?;
-    let engine = data.catalog.engine(&request.engine)?;
-    if engine.batching == Batching::Static {
-        let message = format!("no request joins a running batch of {}", engine.name);
-        let help = "name another --engine, such as vllm";
-        return Err(Diagnostic::new(Code::Value, message).help(help));
-    }
+    let engine = engine(request, data)?;
     let architecture = data.model(&request.model)?;
     let parts = system_parts(&data.catalog, &request.system)?;
     let means = match &request.source {
@@ -105,6 +100,17 @@ where
         }
     };
     Ok(run)
+}
+
+/// The engine, which must batch continuously.
+fn engine<'a>(request: &ReplayRequest, data: &'a Data) -> Result<&'a ServingEngine, Diagnostic> {
+    let engine = data.catalog.engine(&request.engine)?;
+    if engine.batching == Batching::Static {
+        let message = format!("no request joins a running batch of {}", engine.name);
+        let help = "name another --engine, such as vllm";
+        return Err(Diagnostic::new(Code::Value, message).help(help));
+    }
+    Ok(engine)
 }
 
 fn instance<'a>(case: &'a Case<'a>, layout: Layout) -> Instance<'a> {

@@ -62,25 +62,31 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
     ]
     .map(|(name, cell)| (name.to_owned(), cell))
     .into();
-    for (index, name) in ["ttft", "tpot", "whole"].into_iter().enumerate() {
-        let times = found.and_then(|found| latencies(found)[index].1);
-        let mut add = |what: &str, time: Option<Seconds>| {
-            cells.push((
-                format!("{name}_{what}_seconds"),
-                number(time.map(Seconds::get)),
-            ));
-        };
-        add("mean", times.map(|times| times.mean_seconds));
-        add("p50", times.map(|times| times.p50_seconds));
-        add("p90", times.map(|times| times.p90_seconds));
-        add("p99", times.map(|times| times.p99_seconds));
-    }
+    cells.extend(times(run));
     let reason = run.found.as_ref().err().map_or("", |reason| reason.key);
     cells.push(("reason".to_owned(), reason.to_owned()));
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(cells.iter().map(|(name, _)| name))?;
     writer.write_record(cells.iter().map(|(_, cell)| cell))?;
     text(writer)
+}
+
+/// Mean and percentiles of the latencies.
+fn times(run: &ReplayRun) -> Vec<(String, String)> {
+    let found = run.found.as_ref().ok();
+    let mut cells = Vec::new();
+    for (index, name) in ["ttft", "tpot", "whole"].into_iter().enumerate() {
+        let times = found.and_then(|found| latencies(found)[index].1);
+        let mut add = |what: &str, time: Option<Seconds>| {
+            let time = time.map_or_else(String::new, |time| time.get().to_string());
+            cells.push((format!("{name}_{what}_seconds"), time));
+        };
+        add("mean", times.map(|times| times.mean_seconds));
+        add("p50", times.map(|times| times.p50_seconds));
+        add("p90", times.map(|times| times.p90_seconds));
+        add("p99", times.map(|times| times.p99_seconds));
+    }
+    cells
 }
 
 /// Heading of the lines of requests.
