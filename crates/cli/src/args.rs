@@ -9,6 +9,7 @@ use crate::calibrate::Calibrate;
 use crate::collective;
 use crate::import;
 use crate::options::Training;
+use crate::replay::Replay;
 use crate::serve::Serve;
 use crate::share;
 use crate::sites::Sites;
@@ -54,6 +55,8 @@ pub enum Command {
     /// Predict the serving of a model: the best plan under latency targets, a given one or the fewest
     /// chips for a rate, what binds it, what it costs, and launch arguments for an engine.
     Serve(Box<Serve>),
+    /// Replay a trace of requests, or drawn ones, on instances of a model: latencies, goodput, energy.
+    Replay(Box<Replay>),
     /// Predict published runs and print the error of every row.
     Validate(Validate),
     /// Look at how a system's chips are joined.

@@ -33,8 +33,7 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let neighbour = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let neighbour = neighbour(path);
     let attempt = || -> io::Result<()> {
         let mut file = fs::File::create(&neighbour)?;
         file.write_all(text.as_bytes())?;
@@ -44,11 +43,74 @@ pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
     attempt().map_err(|error| {
         // The neighbour may not exist; the first error is the one to tell.
         let _ = fs::remove_file(&neighbour);
-        Diagnostic::new(
-            Code::File,
-            format!("cannot write {}: {error}", path.display()),
-        )
+        unwritable(path, &error)
     })
+}
+
+/// A file that is written bit by bit and is there whole or not at all: what is written goes to a
+/// neighbour, which takes its name at the end and is removed when there is none.
+pub struct Growing {
+    path: PathBuf,
+    neighbour: PathBuf,
+    writer: io::BufWriter<fs::File>,
+}
+
+impl Growing {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn begin(path: &Path) -> Result<Self, Diagnostic> {
+        let neighbour = neighbour(path);
+        match fs::File::create(&neighbour) {
+            Ok(file) => Ok(Self {
+                path: path.to_owned(),
+                neighbour,
+                writer: io::BufWriter::new(file),
+            }),
+            Err(error) => Err(unwritable(path, &error)),
+        }
+    }
+
+    /// Writes more.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&mut self, text: &str) -> Result<(), Diagnostic> {
+        let written = self.writer.write_all(text.as_bytes());
+        written.map_err(|error| unwritable(&self.path, &error))
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(mut self) -> Result<(), Diagnostic> {
+        let ended = self
+            .writer
+            .flush()
+            .and_then(|()| self.writer.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.neighbour, &self.path));
+        ended.map_err(|error| unwritable(&self.path, &error))
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // After a rename there is none; nobody is left to hear of another error.
+        let _ = fs::remove_file(&self.neighbour);
+    }
+}
+
+/// The name under which a file is written before it is whole.
+fn neighbour(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{}.part", std::process::id()))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
+    let message = format!("cannot write {}: {error}", path.display());
+    Diagnostic::new(Code::File, message)
 }
 
 /// Removes a file that was written for a run which then failed.

@@ -14,6 +14,7 @@ mod files;
 mod import;
 mod network;
 mod options;
+mod replay;
 mod serve;
 mod share;
 mod sites;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(options, &arguments.shared),
         Command::Train(options) => train::run(options, &arguments.shared),
         Command::Serve(options) => serve::run(options, &arguments.shared),
+        Command::Replay(options) => replay::run(options, &arguments.shared),
         Command::Validate(options) => validate::run(options, &arguments.shared),
         Command::Network(options) => network::run(options, &arguments.shared),
         Command::Catalog(options) => catalog::run(options, &arguments.shared),

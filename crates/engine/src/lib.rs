@@ -13,6 +13,7 @@ mod launch;
 mod limits;
 mod network;
 mod prediction;
+mod replay;
 mod resolve;
 mod row;
 mod run;
@@ -38,6 +39,10 @@ pub use network::{
     collective_goal, import, parse_algorithm, parse_collective, parse_failed, parse_size,
     parse_slow, parse_traffic, run_collective, run_share, sizes,
 };
+pub use replay::{
+    Activity, MeanLengths, ReplayFound, ReplayRequest, ReplayRun, ReplaySource, Spent,
+    parse_lengths, parse_process, parse_router, parse_split, parse_time, router_name, run_replay,
+};
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
 pub use run::{
@@ -61,6 +66,7 @@ pub use chokepoint_cost as cost;
 pub use chokepoint_diag as diag;
 pub use chokepoint_fabric as fabric;
 pub use chokepoint_model as model;
+pub use chokepoint_replay as trace;
 pub use chokepoint_rules as rules;
 pub use chokepoint_serve as serve;
 pub use chokepoint_train as train;

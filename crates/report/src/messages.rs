@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 75] = [
+    const STATEMENTS: [(&str, &[&str]); 82] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -249,6 +249,13 @@ pub(crate) mod tests {
         ("launch-drafts-in-stages", &["engine"]),
         ("launch-cache-of-stages", &["engine", "pp"]),
         ("launch-split-attention", &["dp", "engine", "tp"]),
+        ("replay-no-prefixes", &[]),
+        ("replay-reserves", &[]),
+        ("replay-assumed", &[]),
+        ("replay-engine-assumed", &["which"]),
+        ("replay-host", &["host"]),
+        ("replay-energy", &[]),
+        ("replay-targets-missed", &[]),
     ];
 
     /// Parts of `chokepoint-train` and `chokepoint-serve`, in the order of printing.

@@ -22,6 +22,12 @@ use crate::step_time::InstanceTime;
 const NO_LIMIT: Seconds = Seconds::new(1e9);
 /// Steps of a bisection.
 const STEPS: usize = 40;
+/// Longest prompt or answer that is predicted, tokens.
+const MOST_TOKENS: f64 = 1e8;
+/// Most requests at once that are predicted.
+const MOST_CLIENTS: f64 = 1e9;
+/// Most requests of a benchmark that is replayed; larger ones take the closed form.
+const MOST_REPLAYED: f64 = 1e6;
 /// Requests that a client of a benchmark sends in all.
 const ROUNDS: f64 = 10.0;
 /// Utilisation at which a queue counts as full.
@@ -32,6 +38,7 @@ const FULL: f64 = 0.98;
 /// # Errors
 /// What cannot be predicted of it.
 pub(super) fn predict(case: &ServingCase) -> Result<Predicted, String> {
+    check(case)?;
     let workload = workload(case);
     let mut software = serving_software(case.engine, case.curves);
     if let Some(most) = case.most_sequences {
@@ -54,6 +61,23 @@ pub(super) fn predict(case: &ServingCase) -> Result<Predicted, String> {
         (Parallelism::Disaggregated { prefill, .. }, _) => server.disaggregated(&prefill),
         (Parallelism::Aggregated(_), _) => Ok(server.aggregated()),
     }
+}
+
+/// # Errors
+/// When lengths or numbers of requests are beyond what anything serves.
+fn check(case: &ServingCase) -> Result<(), String> {
+    let lengths = &case.lengths;
+    if lengths.input > MOST_TOKENS || lengths.output > MOST_TOKENS {
+        return Err(format!("more than {MOST_TOKENS} tokens of a request"));
+    }
+    let at_once = match case.load {
+        Load::Running(clients) | Load::Concurrency(clients) | Load::AtOnce(clients) => clients,
+        Load::Rate(_) | Load::Saturated | Load::Within(_) => 0.0,
+    };
+    if at_once > MOST_CLIENTS {
+        return Err(format!("more than {MOST_CLIENTS} requests at once"));
+    }
+    Ok(())
 }
 
 fn workload(case: &ServingCase) -> Workload {
@@ -338,7 +362,7 @@ impl<'a> Server<'a> {
             Load::AtOnce(requests) => (requests, requests),
             Load::Saturated | Load::Rate(_) | Load::Within(_) => return None,
         };
-        if self.case.lengths.output <= 1.0 || clients < 1.0 {
+        if self.case.lengths.output <= 1.0 || clients < 1.0 || requests > MOST_REPLAYED {
             return None;
         }
         let time = InstanceTime::new(self.instance);
