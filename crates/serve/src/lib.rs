@@ -1,11 +1,15 @@
-//! Serving in steady state: prefill and decode with continuous batching, aggregated or
-//! disaggregated, and the plan with the highest throughput under latency targets.
+//! Serving in steady state: iterations of prompts beside decodes, aggregated or disaggregated, the
+//! plan with the highest throughput under latency targets, and the front of interactivity against
+//! throughput.
 //!
-//! An iteration is the same operator sum as in training, on a batch of prompts or of single
-//! tokens. Left out for now: queueing beyond M/D/1, chunked prefill within one iteration, prefix
-//! reuse, speculative decoding, preemption, expert imbalance over time, host overhead between
-//! iterations, two-batch overlap (communication adds to computation), expert dispatch that saves
-//! copies between domains in decode.
+//! An iteration is the same operator sum as in training, on chunks of prompts and the next tokens of
+//! sequences, with what the host of an engine adds. Queues are M/D/1; what happens request by request
+//! is in `chokepoint-replay`, which takes the times of iterations from here.
+//!
+//! Left out: context-parallel prompts, redundant experts (their imbalance is a number), percentiles of
+//! the targets, kernels of an engine by shape (their rates are by class), expert dispatch that saves
+//! copies between domains in decode. Attention groups are all alike: a prompt on one is costed as if
+//! each had one.
 
 mod batch;
 mod flow;
