@@ -28,8 +28,6 @@ pub struct ServingEngine {
     pub batching: Batching,
     /// Host work of the next iteration runs while the chip computes this one.
     pub overlaps: bool,
-    /// Normalisation, activation and quantisation are fused into neighbouring kernels.
-    pub fused: bool,
     /// Batches with data-parallel attention may run as two halves, one computing while the other's
     /// experts exchange tokens.
     #[serde(default)]

@@ -218,7 +218,6 @@ fn engine(data: &Data, engine: &ServingEngine, sources: bool) -> String {
     table.add_row(["batching", engine.batching.name()]);
     table.add_row(["memory share of", engine.memory_share_of.name()]);
     table.add_row(["host work overlaps the chip's", yes_no(engine.overlaps)]);
-    table.add_row(["kernels are fused", yes_no(engine.fused)]);
     let _ = writeln!(text, "{table}");
     text
 }

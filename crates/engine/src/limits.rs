@@ -54,7 +54,7 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
         .next(),
         Workload::Serving(w) => [
             count("input", w.input),
-            count("output", w.output),
+            answers(w.output),
             positive("ttft", w.ttft.get()),
             positive("tpot", w.tpot.get()),
             w.requests_per_second
@@ -67,6 +67,13 @@ pub(crate) fn workload(workload: &Workload) -> Option<Wrong> {
         .flatten()
         .next(),
     }
+}
+
+/// Tokens of an answer: of a single one there is no time for later ones.
+fn answers(output: u64) -> Option<Wrong> {
+    let possible = (2..=MOST_COUNTED).contains(&output);
+    let message = format!("must lie between 2 and {MOST_COUNTED}, found {output}");
+    (!possible).then_some(("output", message))
 }
 
 fn prefix_hit(share: f64) -> Option<Wrong> {

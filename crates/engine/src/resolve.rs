@@ -17,6 +17,7 @@ use toml::Spanned;
 
 use crate::Data;
 use crate::scenario::{DerivedChip, DerivedSystem, Held, Scenario, Workload};
+use crate::serving_software::engine_named;
 
 /// A scenario whose references are resolved.
 #[derive(Debug, Clone)]
@@ -90,7 +91,7 @@ pub fn resolve(file: &str, text: &str, mut data: Data) -> Result<Resolved, Diagn
         });
         frameworks.push(framework.transpose()?);
         let engine = workload.get_ref().engine().map(|id| {
-            let found = data.catalog.engine(id).cloned();
+            let found = engine_named(&data.catalog, id).cloned();
             found.map_err(|error| placed(error, quoted_span(text, workload, id)))
         });
         engines.push(engine.transpose()?);

@@ -69,6 +69,11 @@ pub(crate) fn refusal(case: &Case, plan: &Plan, reason: &Infeasible) -> Statemen
                 ("limit", case.workload.tpot.to_string()),
             ],
         ),
+        Infeasible::TooManySequences(most) => Statement::new(
+            "sequences-over",
+            [("plan", plan.to_string()), ("most", most.to_string())],
+        ),
+        Infeasible::Overload => Statement::new("prompts-overload", [("plan", plan.to_string())]),
         Infeasible::TooManyChips => Statement::new("no-plan", []),
     }
 }

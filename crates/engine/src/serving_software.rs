@@ -1,7 +1,25 @@
 //! What a serving engine of the catalogue means for a prediction.
 
-use chokepoint_catalog::{Batching, MemoryShare as Share, Rate, ServingEngine};
+use chokepoint_catalog::{Batching, Catalog, MemoryShare as Share, Rate, ServingEngine};
+use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_serve::{MemoryShare, Rates, Software};
+
+/// An engine that batches continuously, by its id.
+///
+/// # Errors
+/// When there is none of that id, or its batches start and end together.
+pub(crate) fn engine_named<'a>(
+    catalog: &'a Catalog,
+    id: &str,
+) -> Result<&'a ServingEngine, Diagnostic> {
+    let engine = catalog.engine(id)?;
+    if engine.batching == Batching::Static {
+        let message = format!("batches of engine \"{id}\" start and end together");
+        let help = "name an engine to whose batches requests can be added: chokepoint catalog list";
+        return Err(Diagnostic::new(Code::Value, message).help(help));
+    }
+    Ok(engine)
+}
 
 /// An engine on the chips of a calibration; kernels alone where none is named.
 pub(crate) fn software_of(engine: Option<&ServingEngine>, curves: &str) -> Software {
@@ -15,6 +33,7 @@ pub(crate) fn serving_software(engine: &ServingEngine, curves: &str) -> Software
     Software {
         host: engine.iteration_host.value,
         host_per_sequence: engine.sequence_host.value,
+        request_host: engine.request_host.value,
         host_overlapped: engine.overlaps,
         kernel_start: engine.launch.value,
         prompt_start: engine.prompt_launch.value,

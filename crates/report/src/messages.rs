@@ -170,7 +170,7 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 82] = [
+    const STATEMENTS: [(&str, &[&str]); 84] = [
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),
@@ -183,6 +183,8 @@ pub(crate) mod tests {
         ("figure-missing", &["what"]),
         ("plan-invalid", &["plan", "why"]),
         ("memory-short", &["needed", "plan", "usable"]),
+        ("sequences-over", &["most", "plan"]),
+        ("prompts-overload", &["plan"]),
         ("ttft-missed", &["limit", "plan", "time"]),
         ("tpot-missed", &["limit", "plan", "time"]),
         ("calibration-borrowed", &["curve"]),

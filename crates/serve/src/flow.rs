@@ -3,7 +3,7 @@
 use chokepoint_chip::PowerDraw;
 use chokepoint_units::Seconds;
 
-use crate::steady::{decode_batch, later_tokens, prompt_batch};
+use crate::steady::{decode_batch, later_tokens};
 use crate::{Batch, Instance, Iteration};
 
 /// Mean time of a job in a queue with Poisson arrivals and a fixed service time (M/D/1,
@@ -36,13 +36,27 @@ impl Flow {
         if case.software.mixes && left >= 1.0 {
             Self::mixed(instance, (&decodes, &decode), prompts, left)
         } else {
-            let prompt = instance.iteration(&prompt_batch(case, 1.0));
-            let mean = mixture(&decode, 1.0, &prompt, prompts);
-            Self {
-                service: prompt.total(),
-                utilisation: prompt.total() * prompts / mean.total(),
-                mean,
-            }
+            Self::stopping(instance, &decode, prompts)
+        }
+    }
+
+    /// Iterations of prompts alone stop all decodes: of those that wait as many together as the budget
+    /// of tokens holds, longer ones in chunks of equal length.
+    fn stopping(instance: &Instance, decode: &Iteration, prompts: f64) -> Self {
+        let case = instance.case;
+        let computed = case.workload.computed_input();
+        let budget = case.software.most_tokens;
+        let chunks = (computed / budget).ceil().max(1.0);
+        let together = prompts.clamp(1.0, (budget / computed).max(1.0));
+        let cached = case.workload.input as f64 - computed;
+        let past = cached + computed * (1.0 - 1.0 / chunks) / 2.0;
+        let prompt = instance.iteration(&Batch::prompts(together, computed / chunks, past));
+        let iterations = prompts * chunks / together;
+        let mean = mixture(decode, 1.0, &prompt, iterations);
+        Self {
+            service: prompt.total() * chunks,
+            utilisation: prompt.total() * iterations / mean.total(),
+            mean,
         }
     }
 
@@ -73,11 +87,6 @@ impl Flow {
     #[must_use]
     pub fn first_token(&self) -> Seconds {
         self.mean.total() * 0.5 + queued(self.service, self.utilisation)
-    }
-
-    /// A time that says that prompts arrive faster than they are computed: that of a queue at 99%.
-    pub(crate) fn answered_late(&self) -> Seconds {
-        queued(self.service, 0.99)
     }
 }
 

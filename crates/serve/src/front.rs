@@ -3,7 +3,7 @@
 use chokepoint_units::Seconds;
 
 use crate::layouts::layouts;
-use crate::memory::largest_batch;
+use crate::memory::{allowed, largest_batch};
 use crate::pools::{decoder, pairs, prefillers};
 use crate::{Case, Layout, Plan, Pool, Prediction, Workload, evaluate};
 
@@ -46,7 +46,7 @@ pub fn front(case: &Case) -> Vec<Prediction> {
 
 /// Batches of a layout that fit.
 fn batches(case: &Case, layout: &Layout) -> impl Iterator<Item = u64> {
-    let most = largest_batch(case, layout, case.precision()).min(case.software.most_sequences);
+    let most = largest_batch(case, layout, case.precision()).min(allowed(case, layout));
     let steps = (0..64).flat_map(|power| [1_u64 << power, (1_u64 << power) / 2 * 3]);
     let mut last = 0;
     steps

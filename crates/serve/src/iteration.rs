@@ -107,7 +107,8 @@ impl Instance<'_> {
     ///
     /// The sum of all layers' operators and communication, the head, handovers between stages, drafts
     /// and what the host adds. With several stages another batch of the same size is in each, so that
-    /// an instance finishes one batch in a `pp`-th of this time.
+    /// an instance finishes one batch in a `pp`-th of this time; where layers do not divide, all wait for
+    /// the stage with the most.
     ///
     /// Two-batch overlap, where the engine has it and it is faster: the batch runs as two halves, each
     /// half's exchange of experts under the other's computation (`DeepEP`; `SGLang` large-scale expert
@@ -145,7 +146,12 @@ impl Instance<'_> {
     fn shard(&self) -> Shard {
         Shard::serving(self.layout.tp, self.layout.ep)
             .with_expert_tensor(self.layout.etp)
-            .with_imbalance(self.case.workload.imbalance)
+            .with_imbalance(self.imbalance())
+    }
+
+    /// Load of the busiest expert rank over the mean, which cannot be more than the ranks.
+    fn imbalance(&self) -> f64 {
+        self.case.workload.imbalance.min(self.layout.ep as f64)
     }
 
     /// Operators and communication of all layers, the head and drafts.
@@ -160,6 +166,7 @@ impl Instance<'_> {
             let block = &architecture.kinds[kind].feed_forward;
             sum.communication(block, batch, layers as f64);
         }
+        sum.unequal_stages();
         for operator in head_operators(architecture, phase, &shard) {
             sum.operator(&operator, Some(Part::Head), 1.0);
         }
@@ -299,7 +306,7 @@ impl<'a> Sum<'a> {
         {
             let once = |format| {
                 let dispatch = Dispatch {
-                    tokens: rows / layout.tp as f64 * case.workload.imbalance,
+                    tokens: rows / layout.tp as f64 * self.instance.imbalance(),
                     token: Dispatch::token_bytes(architecture.hidden, format),
                     top_k: *top_k,
                     groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
@@ -318,6 +325,16 @@ impl<'a> Sum<'a> {
         self.transfer(Part::TensorParallel, tensor, time);
     }
 
+    /// Time that stages with fewer layers wait for those with the most, in every round of batches.
+    fn unequal_stages(&mut self) {
+        let Instance { case, layout, .. } = self.instance;
+        let waiting = case.architecture.layers.len() as f64 / layout.pp as f64;
+        let over = waiting.ceil() / waiting - 1.0;
+        let time = self.work.total() * over;
+        self.work.iteration.parts.put(Part::Pipeline, time);
+        self.work.iteration.draw.communication += time;
+    }
+
     /// Hidden states from stage to stage.
     fn handovers(&mut self, batch: &Batch) {
         let Instance { case, layout, .. } = self.instance;
@@ -331,7 +348,8 @@ impl<'a> Sum<'a> {
     }
 
     /// Drafting: each token by a module of the model or by one more layer with a head, on one token of
-    /// each sequence. Prompts pass through the first as well, which is not counted.
+    /// each sequence. Prompts pass through the first as well, which is not counted, nor is the
+    /// communication of drafts.
     fn drafts(&mut self, batch: &Batch, shard: &Shard) {
         let Some(speculation) = self.instance.case.workload.speculation else {
             return;

@@ -64,6 +64,7 @@ fn held(
         .architecture
         .kv_bytes(precision.cache, layout.tp, length)
         * batch as f64;
+    let cache = cache * fullest(case, layout);
     let activations = activations(case, layout);
     let software = case.software;
     let fixed = match software.memory_share_of {
@@ -102,7 +103,19 @@ fn weights(case: &Case, layout: &Layout, precision: Precision) -> Bytes {
         (Some(_), Some(kind)) => of_kind(kind) * architecture.mtp_layers as f64,
         _ => 0.0,
     };
-    Bytes::new(layers / layout.pp as f64 + ends + drafts)
+    Bytes::new(layers / layout.pp as f64 * fullest(case, layout) + ends + drafts)
+}
+
+/// Layers of the stage with the most over the mean.
+fn fullest(case: &Case, layout: &Layout) -> f64 {
+    let mean = case.architecture.layers.len() as f64 / layout.pp as f64;
+    mean.ceil() / mean
+}
+
+/// Sequences of a batch that an engine allows: those in flight on an attention group are in as many
+/// batches as there are stages.
+pub(crate) fn allowed(case: &Case, layout: &Layout) -> u64 {
+    (case.software.most_sequences / layout.pp).max(1)
 }
 
 /// Bytes of the weights of a layer.
@@ -114,7 +127,7 @@ fn layer_weights(held: &ChipParameters, precision: Precision) -> f64 {
         + held.replicated * 2.0
 }
 
-/// Activations of one iteration of prompts: hidden states, the widest intermediate; all in 16 bits.
+/// Activations of one iteration of prompts, of which more than the budget of tokens run in chunks: hidden states, the widest intermediate; all in 16 bits.
 fn activations(case: &Case, layout: &Layout) -> Bytes {
     let architecture = case.architecture;
     let tokens = case.software.most_tokens.min(case.workload.input as f64);
@@ -148,7 +161,6 @@ impl Instance<'_> {
     /// not fit.
     #[must_use]
     pub fn most_sequences(&self) -> u64 {
-        largest_batch(self.case, &self.layout, self.precision)
-            .min(self.case.software.most_sequences)
+        largest_batch(self.case, &self.layout, self.precision).min(allowed(self.case, &self.layout))
     }
 }

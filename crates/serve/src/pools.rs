@@ -8,7 +8,7 @@ use chokepoint_chip::Precision;
 use chokepoint_units::Seconds;
 
 use crate::layouts::powers_of_two;
-use crate::memory::{largest_batch, prompt_memory};
+use crate::memory::{allowed, largest_batch, prompt_memory};
 use crate::steady::{
     answer_rate, decode_batch, handover, late, prompt_batch, prompt_rate, utilisation_within,
 };
@@ -50,7 +50,7 @@ pub(crate) fn decoders(case: &Case, layouts: &[Layout], precision: Precision) ->
     let limit = case.workload.tpot * case.workload.yielded();
     let mut found = Vec::new();
     for layout in layouts {
-        let fits = largest_batch(case, layout, precision).min(case.software.most_sequences);
+        let fits = largest_batch(case, layout, precision).min(allowed(case, layout));
         let time = |batch| decode_time(case, layout, precision, batch);
         let batch = largest(fits, |batch| time(batch) <= limit);
         if batch > 0 {

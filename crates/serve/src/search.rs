@@ -3,7 +3,7 @@
 use chokepoint_chip::Precision;
 
 use crate::layouts::{layouts, powers_of_two};
-use crate::memory::{largest_batch, memory};
+use crate::memory::{allowed, largest_batch, memory};
 use crate::pools::{decoders, largest, pairs, prefillers};
 use crate::steady::{Infeasible, Prediction, answer_rate, decode_batch, evaluate};
 use crate::{Case, Instance, Layout, Plan, Pool};
@@ -53,7 +53,10 @@ pub fn search_among(
 /// without rounding to whole instances, so that small changes show; absent when nothing serves.
 #[must_use]
 pub fn adapted_rate(case: &Case, plan: &Plan) -> Option<f64> {
-    let mut finder = Finder::new(case);
+    let mut finder = Finder {
+        precision: plan.precision,
+        ..Finder::new(case)
+    };
     let Some(pool) = plan.prefill else {
         finder.aggregated(plan.decode.layout);
         return finder
@@ -111,8 +114,8 @@ impl<'a> Finder<'a> {
 
     /// Sequences of an attention group that fit; records the miss when none does.
     fn most_sequences(&mut self, layout: Layout) -> u64 {
-        let most = largest_batch(self.case, &layout, self.precision)
-            .min(self.case.software.most_sequences);
+        let most =
+            largest_batch(self.case, &layout, self.precision).min(allowed(self.case, &layout));
         if most == 0 {
             let plan = self.plan(
                 Pool {
@@ -221,8 +224,9 @@ impl<'a> Finder<'a> {
         let rank = |reason: &Infeasible| match reason {
             Infeasible::Tpot(time) => (0, time.get()),
             Infeasible::Ttft(time) => (1, time.get()),
+            Infeasible::Overload => (1, f64::MAX),
             Infeasible::Memory(table) => (2, table.total.get()),
-            Infeasible::TooManyChips => (3, 0.0),
+            Infeasible::TooManySequences(_) | Infeasible::TooManyChips => (3, 0.0),
         };
         let nearer = self.result.nearest_miss.as_ref().is_none_or(|(_, known)| {
             let (new, old) = (rank(&reason), rank(known));

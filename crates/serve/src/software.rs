@@ -10,6 +10,8 @@ pub struct Software {
     pub host: Seconds,
     /// More of it for each sequence of the batch.
     pub host_per_sequence: Seconds,
+    /// Host time of a request before its prompt runs.
+    pub request_host: Seconds,
     /// Whether the host prepares the next iteration while the chip runs this one, so that only what
     /// is longer than the chip's time shows.
     pub host_overlapped: bool,
@@ -62,6 +64,7 @@ impl Software {
     pub const KERNELS: Self = Self {
         host: Seconds::ZERO,
         host_per_sequence: Seconds::ZERO,
+        request_host: Seconds::ZERO,
         host_overlapped: true,
         kernel_start: Seconds::ZERO,
         prompt_start: Seconds::ZERO,

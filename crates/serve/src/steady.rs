@@ -4,7 +4,7 @@ use chokepoint_chip::{PowerDraw, Precision};
 use chokepoint_units::{Energy, Seconds};
 
 use crate::flow::{Flow, queued};
-use crate::memory::{MemoryTable, memory, prompt_memory};
+use crate::memory::{MemoryTable, allowed, memory, prompt_memory};
 use crate::{Batch, Case, Iteration, Layout, Parts, Plan, Pool};
 
 /// What a plan yields.
@@ -40,6 +40,10 @@ pub enum Infeasible {
     Ttft(Seconds),
     /// Later tokens come slower than allowed.
     Tpot(Seconds),
+    /// More sequences at once on an attention group than the engine allows.
+    TooManySequences(u64),
+    /// Prompts come faster than they are computed.
+    Overload,
     /// More chips than there are.
     TooManyChips,
 }
@@ -52,7 +56,7 @@ const LEAST_UTILISATION: f64 = 0.05;
 /// to stand nearly idle.
 pub(crate) fn utilisation_within(service: Seconds, limit: Seconds) -> Option<f64> {
     let slack = limit / service - 1.0;
-    let utilisation = 2.0 * slack / (1.0 + 2.0 * slack);
+    let utilisation = 1.0 - 1.0 / (1.0 + 2.0 * slack);
     (slack > 0.0 && utilisation >= LEAST_UTILISATION).then_some(utilisation)
 }
 
@@ -63,6 +67,10 @@ pub(crate) fn utilisation_within(service: Seconds, limit: Seconds) -> Option<f64
 pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
     if plan.chips() > case.chips {
         return Err(Infeasible::TooManyChips);
+    }
+    let allowed = allowed(case, &plan.decode.layout);
+    if plan.decode.batch > allowed {
+        return Err(Infeasible::TooManySequences(allowed));
     }
     let table = memory(case, &plan.decode.layout, plan.precision, plan.decode.batch);
     if table.total > table.usable {
@@ -85,9 +93,9 @@ pub fn evaluate(case: &Case, plan: &Plan) -> Result<Prediction, Infeasible> {
 fn aggregated(case: &Case, plan: &Plan, table: MemoryTable) -> Result<Prediction, Infeasible> {
     let pool = &plan.decode;
     let flow = Flow::of(&plan.instance(case, &pool.layout), pool.batch as f64);
-    let ttft = flow.first_token();
+    let ttft = flow.first_token() + case.software.request_host;
     if flow.utilisation >= 1.0 {
-        return Err(Infeasible::Ttft(flow.answered_late()));
+        return Err(Infeasible::Overload);
     }
     let tpot = flow.mean.parts.total() / case.workload.yielded();
     within(case, ttft, tpot)?;
@@ -181,14 +189,16 @@ fn disaggregated(
     ))
 }
 
-/// What a transfer of cache adds to the time of the first answer after its prompt's computation.
+/// What the host and the transfer of the cache add to the time of the first answer beside its prompt's
+/// computation.
 pub(crate) fn late(case: &Case, transfer: Seconds, prompt: Seconds) -> Seconds {
-    if case.software.layerwise_transfer {
+    let sent = if case.software.layerwise_transfer {
         let last = transfer / case.architecture.layers.len().max(1) as f64;
         last.max(transfer - prompt)
     } else {
         transfer
-    }
+    };
+    sent + case.software.request_host
 }
 
 /// Prompts of a second that a pool prefills and hands over at full load.

@@ -54,10 +54,11 @@ impl Workload {
         1.0 + self.speculation.map_or(0.0, |it| it.drafted as f64)
     }
 
-    /// Tokens that an iteration yields for each sequence.
+    /// Tokens that an iteration yields for each sequence, at most those of an answer after its first.
     #[must_use]
     pub fn yielded(&self) -> f64 {
-        1.0 + self.speculation.map_or(0.0, |it| it.accepted)
+        let yielded = 1.0 + self.speculation.map_or(0.0, |it| it.accepted);
+        yielded.min(self.output.saturating_sub(1).max(1) as f64)
     }
 }
 

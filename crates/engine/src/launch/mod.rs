@@ -218,11 +218,11 @@ impl Launch<'_> {
         pool.batch * pool.layout.pp
     }
 
-    /// Tokens of an iteration of each attention group: a pool of its own computes whole prompts, the
-    /// others what the prediction took as the budget, and at least all that decodes.
+    /// Tokens of an iteration of each attention group: a pool of its own computes whole prompts (of
+    /// which the first with a prefix finds nothing in the cache), the others what the prediction took as the budget, and at least all that decodes.
     fn tokens(&self, role: Role, pool: &Pool) -> u64 {
         let tokens = if role == Role::Prefill {
-            pool.batch as f64 * self.workload.computed_input()
+            pool.batch as f64 * self.workload.input as f64
         } else {
             let decoding = pool.batch as f64 * self.workload.checked();
             self.software.most_tokens.max(decoding)

@@ -29,7 +29,8 @@ pub(super) fn given(text: &str, case: &Case) -> Result<Plan, Diagnostic> {
         ));
     }
     let linear = plan.precision;
-    for format in [linear.attention, linear.feed_forward, linear.experts] {
+    let formats = [linear.attention, linear.feed_forward, linear.experts];
+    for format in formats.into_iter().chain([linear.inputs]) {
         multiplied(text, case, format)?;
     }
     Ok(plan)

@@ -19,7 +19,7 @@ use crate::equal::{MOST_CHIPS, sale_unit};
 use crate::resolve::system_parts;
 use crate::row::Statement;
 use crate::serving::{explained, workload};
-use crate::serving_software::software_of;
+use crate::serving_software::{engine_named, software_of};
 use find::{Candidate, Found, Setting};
 
 /// Predicts a serving run.
@@ -34,7 +34,9 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
     let spec = parts.spec.clone()?.under_load();
     let workload = workload(&request.serving);
     let engine = request.serving.engine.as_deref();
-    let engine = engine.map(|id| data.catalog.engine(id)).transpose()?;
+    let engine = engine
+        .map(|id| engine_named(&data.catalog, id))
+        .transpose()?;
     let software = software_of(engine, &parts.chip.calibration.curve);
     let case = Case {
         architecture: &architecture,

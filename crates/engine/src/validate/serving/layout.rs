@@ -92,6 +92,12 @@ fn pool(
         let stated = row.count(columns.ep);
         expert_degree(stated, instance.min(experts), dp > 1, columns.ep, assumed)
     });
+    if chips.is_some_and(|chips| held > chips) && row.count(columns.workers).is_none() {
+        return Err(format!(
+            "{} chips of an instance are more than there are",
+            held
+        ));
+    }
     let count = match (row.count(columns.workers), chips) {
         (Some(workers), _) => workers,
         (None, Some(chips)) => (chips / held).max(1),

@@ -13,6 +13,9 @@ const DRAWN_SHARE: f64 = 0.9;
 /// Half of that range over the mean.
 const DRAWN_SPREAD: f64 = 0.1 / 0.9;
 
+/// Most tokens that are drafted at once.
+const MOST_DRAFTED: u64 = 64;
+
 /// Mean input of data sets whose table leaves it out, tokens; background knowledge, grade C.
 const DATASETS: [(&str, f64); 4] = [
     ("lm-arena-chat", 200.0),
@@ -227,6 +230,7 @@ pub(super) fn speculation(row: &Row, assumed: &mut Assumed) -> Result<Option<Spe
         let digits = after.split(|c: char| !c.is_ascii_digit()).next();
         digits.and_then(|digits| digits.parse().ok())
     });
+    let tokens = tokens.filter(|tokens| *tokens <= MOST_DRAFTED);
     let tokens = tokens.ok_or("speculative decoding with an unknown number of tokens")?;
     Ok(Some(Speculation { tokens, acceptance }))
 }

@@ -334,7 +334,13 @@ impl<'a> Server<'a> {
             Load::Concurrency(clients) => self.clients((clients / groups).clamp(1.0, self.most)),
             Load::Saturated => self.clients(self.most),
             Load::AtOnce(requests) => self.clients((requests / groups).clamp(1.0, self.most)),
-            Load::Rate(rate) => self.largest(|steady| steady.requests <= rate),
+            Load::Rate(rate) => {
+                let steady = self.largest(|steady| steady.requests <= rate);
+                Steady {
+                    requests: steady.requests.min(rate),
+                    ..steady
+                }
+            }
             Load::Within(Limits { ttft, tpot }) => {
                 self.largest(|steady| steady.tpot <= tpot && steady.ttft <= ttft)
             }
@@ -343,11 +349,11 @@ impl<'a> Server<'a> {
         let mut found = self.found(steady.batch, parts, steady.mean.spread, steady.requests);
         found.tpot = Some(steady.tpot);
         found.ttft = Some(steady.ttft + self.wait(&steady) + self.case.engine.request_host.value);
+        found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
         if let Some(summary) = self.replayed() {
             self.take(&mut found, &summary);
         }
         self.split_first(&mut found, &self.instance);
-        found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
         found.power = Some(self.power(&steady.mean));
         found
     }
@@ -355,14 +361,16 @@ impl<'a> Server<'a> {
     /// The benchmark as it runs: all clients start at once, each sends its next request when the last
     /// is answered, ten requests for each in all (`InferenceMAX` README: `--num-prompts` ten times
     /// `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does. Absent where the
-    /// load is another, or does not fit.
+    /// load is another, does not fit, or finds prefixes in the cache.
     fn replayed(&self) -> Option<Summary> {
         let (clients, requests) = match self.case.load {
             Load::Running(clients) | Load::Concurrency(clients) => (clients, clients * ROUNDS),
             Load::AtOnce(requests) => (requests, requests),
             Load::Saturated | Load::Rate(_) | Load::Within(_) => return None,
         };
-        if self.case.lengths.output <= 1.0 || clients < 1.0 || requests > MOST_REPLAYED {
+        let drawn_whole = self.case.lengths.cached <= 0.0;
+        let some = self.case.lengths.output > 1.0 && clients >= 1.0;
+        if !drawn_whole || !some || requests > MOST_REPLAYED {
             return None;
         }
         let time = InstanceTime::new(self.instance);
