@@ -258,15 +258,15 @@ mod tests {
 
     #[test]
     fn chords_stand_for_the_time_of_decoding() {
-        // Straight pieces come out as they are; windows of 128 tokens bend within a chord.
-        for (model, layout, most) in [
-            ("llama-3.1-8b", Layout::tensor(1), 1e-12),
-            ("llama-3.1-70b", Layout::tensor(4), 1e-12),
-            ("gpt-oss-120b", Layout::tensor(2), 1e-4),
-            ("deepseek-v3", Layout::expert(1, 8), 1e-12),
+        // The norm with the least time of sequences and windows of 128 tokens bend within a chord.
+        for (model, layout) in [
+            ("llama-3.1-8b", Layout::tensor(1)),
+            ("llama-3.1-70b", Layout::tensor(4)),
+            ("gpt-oss-120b", Layout::tensor(2)),
+            ("deepseek-v3", Layout::expert(1, 8)),
         ] {
             let off = worst(model, layout);
-            assert!(off < most, "{model}: {off}");
+            assert!(off < 2e-4, "{model}: {off}");
         }
     }
 }

@@ -222,7 +222,9 @@ fn stages_share_memory_and_add_hops() {
     };
     let (whole, cut) = (evaluated(Layout::tensor(8), 4, 8), evaluated(staged, 1, 8));
     assert!(cut.memory.weights < whole.memory.weights * 0.27);
-    assert_eq!(cut.memory.cache, whole.memory.cache);
+    // The fullest stage has 32 of 126 layers.
+    let cache = cut.memory.cache / whole.memory.cache;
+    assert!((cache - 32.0 / 31.5).abs() < 1e-12, "{cache}");
 }
 
 #[test]
@@ -259,7 +261,7 @@ fn nothing_on_the_front_is_beaten_and_the_search_does_not_beat_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn more_of_any_resource_is_never_slower_and_more_work_never_faster(

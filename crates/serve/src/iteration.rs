@@ -288,7 +288,7 @@ impl<'a> Sum<'a> {
     /// combine of experts. With data-parallel attention the all-reduce of attention is a
     /// reduce-scatter before dispatch and an all-gather after combine; shared experts are split and
     /// have their own. Without it experts end in the same all-reduce as a dense network. Decode has few
-    /// tokens and takes the kernels for that (`DeepEP`, `SGLang`).
+    /// tokens and takes the kernels for that (`DeepEP`, `SGLang`); beside prompts it takes no less.
     fn communication(&mut self, block: &FeedForward, batch: &Batch, count: f64) {
         let Instance { case, layout, .. } = self.instance;
         let (fabric, architecture) = (case.fabric, case.architecture);
@@ -304,17 +304,19 @@ impl<'a> Sum<'a> {
         } = block
             && layout.dp > 1
         {
+            let dispatch = |rows: f64, format| Dispatch {
+                tokens: rows / layout.tp as f64 * self.instance.imbalance(),
+                token: Dispatch::token_bytes(architecture.hidden, format),
+                top_k: *top_k,
+                groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
+            };
             let once = |format| {
-                let dispatch = Dispatch {
-                    tokens: rows / layout.tp as f64 * self.instance.imbalance(),
-                    token: Dispatch::token_bytes(architecture.hidden, format),
-                    top_k: *top_k,
-                    groups: node_groups.map(|limit| (limit.groups, limit.top_groups)),
-                };
+                let decodes = dispatch(batch.decodes * batch.checked, format);
+                let alone = fabric.dispatch_low_latency(expert, decodes);
                 if batch.only_decodes() {
-                    fabric.dispatch_low_latency(expert, dispatch)
+                    alone
                 } else {
-                    fabric.dispatch(expert, dispatch)
+                    fabric.dispatch(expert, dispatch(rows, format)).max(alone)
                 }
             };
             let time = once(self.instance.precision.experts) + once(NumberFormat::Bf16);
