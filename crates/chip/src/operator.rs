@@ -3,7 +3,7 @@
 use chokepoint_model::{
     ATTENTION_BACKWARD, AttentionPhase, ElementwiseKind, Formats, GemmClass, GemmPass, Operator,
 };
-use chokepoint_units::NumberFormat;
+use chokepoint_units::{Bytes, NumberFormat};
 
 use crate::ChipSpec;
 use crate::kernel::{CacheRead, KernelTime, Product, Scores};
@@ -93,44 +93,21 @@ impl ChipSpec {
     #[must_use]
     pub fn operator(&self, operator: &Operator, precision: &Precision) -> KernelTime {
         let wide = self.wide_format();
-        let formats = |formats: Formats| Formats {
-            cache: precision.cache,
-            ..formats
+        let bytes = |formats: Formats| {
+            operator.elements().bytes(&Formats {
+                cache: precision.cache,
+                ..formats
+            })
         };
-        let bytes = |formats: &Formats| operator.elements().bytes(formats);
         match *operator {
-            Operator::Gemm {
-                class,
-                pass,
-                m,
-                n,
-                k,
-                groups,
-            } => {
+            Operator::Gemm { class, .. } => {
                 let weights = precision.of(class).unwrap_or(wide);
                 let format = precision.multiplied(weights);
-                let grouped = class == GemmClass::Expert;
-                // Operands of a weight gradient were narrowed for the other two products.
-                let (rows, depth, narrowed, efficiency) = match pass {
-                    GemmPass::Forward | GemmPass::DataGradient => (m / groups, k, m * k, 1.0),
-                    GemmPass::WeightGradient if grouped => {
-                        (m, k / groups, 0.0, GROUPED_WEIGHT_GRADIENT_SHARE)
-                    }
-                    GemmPass::WeightGradient => (m, k / groups, 0.0, WEIGHT_GRADIENT_SHARE),
-                };
-                let product = Product {
-                    rows,
-                    columns: n,
-                    depth,
-                    groups,
-                    bytes: bytes(&formats(Formats {
-                        weights,
-                        ..Formats::linear(format)
-                    })),
-                    narrowed,
-                    efficiency,
-                };
-                self.gemm(&product, format, grouped)
+                let bytes = bytes(Formats {
+                    weights,
+                    ..Formats::linear(format)
+                });
+                self.linear(operator, bytes, format)
             }
             Operator::Attention {
                 phase: AttentionPhase::Decode,
@@ -143,7 +120,7 @@ impl ChipSpec {
             } => {
                 let read = CacheRead {
                     ops,
-                    bytes: bytes(&formats(Formats::uniform(wide))),
+                    bytes: bytes(Formats::uniform(wide)),
                     tiles: batch * kv_heads,
                     format: precision.cache,
                 };
@@ -154,39 +131,77 @@ impl ChipSpec {
                     self.decode_attention(&read)
                 }
             }
-            Operator::Attention {
-                phase,
-                batch,
-                query_tokens,
-                heads,
-                qk_dim,
-                value_dim,
-                ops,
+            Operator::Attention { .. } => self.scores(operator, bytes(Formats::uniform(wide))),
+            // Part of the kernel of the norm that follows, in all engines.
+            Operator::Elementwise {
+                what: ElementwiseKind::Residual,
                 ..
-            } => {
-                let (products, efficiency) = match phase {
-                    AttentionPhase::Backward => (ATTENTION_BACKWARD, ATTENTION_BACKWARD_SHARE),
-                    AttentionPhase::Prefill | AttentionPhase::Decode => (1.0, 1.0),
-                };
-                let (heads, width) = (batch * heads, qk_dim + value_dim);
-                self.prefill_attention(&Scores {
-                    heads,
-                    query: query_tokens,
-                    keys: ops.get() / (2.0 * products * width * heads * query_tokens),
-                    width,
-                    passes: products / efficiency,
-                    bytes: bytes(&formats(Formats::uniform(wide))),
-                })
-            }
-            Operator::Elementwise { what, .. } => {
-                let bytes = bytes(&formats(Formats::uniform(wide)));
-                // Part of the kernel of the norm that follows, in all engines.
-                if what == ElementwiseKind::Residual {
-                    self.fused_stream(bytes)
-                } else {
-                    self.stream(bytes)
-                }
-            }
+            } => self.fused_stream(bytes(Formats::uniform(wide))),
+            Operator::Elementwise { .. } => self.stream(bytes(Formats::uniform(wide))),
         }
+    }
+
+    /// A product of a linear layer that moves some bytes, in a format; other operators stream them.
+    fn linear(&self, operator: &Operator, bytes: Bytes, format: NumberFormat) -> KernelTime {
+        let Operator::Gemm {
+            class,
+            pass,
+            m,
+            n,
+            k,
+            groups,
+        } = *operator
+        else {
+            return self.stream(bytes);
+        };
+        let grouped = class == GemmClass::Expert;
+        // Operands of a weight gradient were narrowed for the other two products.
+        let (rows, depth, narrowed, efficiency) = match pass {
+            GemmPass::Forward | GemmPass::DataGradient => (m / groups, k, m * k, 1.0),
+            GemmPass::WeightGradient if grouped => {
+                (m, k / groups, 0.0, GROUPED_WEIGHT_GRADIENT_SHARE)
+            }
+            GemmPass::WeightGradient => (m, k / groups, 0.0, WEIGHT_GRADIENT_SHARE),
+        };
+        let product = Product {
+            rows,
+            columns: n,
+            depth,
+            groups,
+            bytes,
+            narrowed,
+            efficiency,
+        };
+        self.gemm(&product, format, grouped)
+    }
+
+    /// Attention of many query tokens that moves some bytes; other operators stream them.
+    fn scores(&self, operator: &Operator, bytes: Bytes) -> KernelTime {
+        let Operator::Attention {
+            phase,
+            batch,
+            query_tokens,
+            heads,
+            qk_dim,
+            value_dim,
+            ops,
+            ..
+        } = *operator
+        else {
+            return self.stream(bytes);
+        };
+        let (products, efficiency) = match phase {
+            AttentionPhase::Backward => (ATTENTION_BACKWARD, ATTENTION_BACKWARD_SHARE),
+            AttentionPhase::Prefill | AttentionPhase::Decode => (1.0, 1.0),
+        };
+        let (heads, width) = (batch * heads, qk_dim + value_dim);
+        self.prefill_attention(&Scores {
+            heads,
+            query: query_tokens,
+            keys: ops.get() / (2.0 * products * width * heads * query_tokens),
+            width,
+            passes: products / efficiency,
+            bytes,
+        })
     }
 }

@@ -45,7 +45,7 @@ pub fn run_json(run: &TrainingRun, seconds: f64, language: Language) -> Result<S
         "feasible": found.is_some(),
         "reason": reason.map(|reason| words.statement(reason)),
         "reason_key": reason.map(|reason| reason.key),
-        "best": found.map(|found| best(&found.outcome)),
+        "best": found.map(|found| best(&found.outcome, "step_seconds")),
         "alternatives": list(|found| &found.others),
         "front": list(|found| &found.front),
         "contention": found
@@ -73,14 +73,15 @@ const fn lora_rank(trained: Trained) -> Option<u64> {
     }
 }
 
-fn best(outcome: &Outcome) -> Value {
+/// The best plan; the metric that its interval is of.
+pub(crate) fn best(outcome: &Outcome, metric: &str) -> Value {
     let (low, high) = outcome.interval;
     let elasticities = elasticities(outcome);
     json!({
         "plan": plan(outcome),
         "chips_used": outcome.chips_used,
         "metrics": outcome.metrics,
-        "interval": { "metric": "step_seconds", "low": low, "high": high, "confidence": 0.8 },
+        "interval": { "metric": metric, "low": low, "high": high, "confidence": 0.8 },
         "breakdown": pairs(&outcome.breakdown, "part", "seconds"),
         "memory": pairs(&outcome.memory, "use", "bytes"),
         "chokepoint": elasticities.first(),

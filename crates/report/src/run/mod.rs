@@ -12,9 +12,10 @@ mod table;
 
 pub use self::csv::run_csv;
 pub use drawing::run_svg;
+pub(crate) use json::best;
 pub use json::run_json;
 pub use table::run_table;
-pub(crate) use table::{chokepoint, line, pairs, table};
+pub(crate) use table::{chokepoint, line, memory, pairs, parts, table};
 
 #[cfg(test)]
 mod tests;

@@ -95,8 +95,11 @@ fn result(out: &mut String, words: &Words, run: &TrainingRun, found: &RunFound) 
         line(out, &words.fill("run.searched", searched));
     }
     table(out, &metrics(words, outcome));
-    table(out, &breakdown(words, outcome));
-    table(out, &memory(words, outcome));
+    table(
+        out,
+        &parts(words, outcome, words.of("run", "breakdown"), ("s", 1.0)),
+    );
+    table(out, &memory(words, outcome, words.of("report", "memory")));
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
     }
@@ -160,7 +163,13 @@ fn metrics(words: &Words, outcome: &Outcome) -> Grid {
     pairs(words.of("report", "results"), heads, rows)
 }
 
-fn breakdown(words: &Words, outcome: &Outcome) -> Grid {
+/// Parts of a time in a unit of so many to a second.
+pub(crate) fn parts(
+    words: &Words,
+    outcome: &Outcome,
+    title: String,
+    (unit, of_a_second): (&str, f64),
+) -> Grid {
     let times: Vec<f64> = outcome.breakdown.iter().map(|(_, time)| *time).collect();
     let shares = tenths_of_percent(&times);
     let mut rows: Vec<Vec<String>> = outcome
@@ -172,27 +181,28 @@ fn breakdown(words: &Words, outcome: &Outcome) -> Grid {
             vec![
                 words.of("part", key),
                 percent(*share),
-                significant(*time, 3),
+                significant(*time * of_a_second, 3),
             ]
         })
         .collect();
     rows.push(vec![
         words.of("column", "total"),
         percent(shares.iter().sum()),
-        significant(outcome.whole, 3),
+        significant(outcome.whole * of_a_second, 3),
     ]);
     Grid {
-        title: words.of("run", "breakdown"),
+        title,
         columns: vec![
             Column::text(words.of("run", "part")),
             Column::number("%".to_owned()),
-            Column::number("s".to_owned()),
+            Column::number(unit.to_owned()),
         ],
         rows,
     }
 }
 
-fn memory(words: &Words, outcome: &Outcome) -> Grid {
+/// What the memory of the fullest chip holds.
+pub(crate) fn memory(words: &Words, outcome: &Outcome, title: String) -> Grid {
     let gigabytes = |bytes: f64| fixed(bytes / 1e9, 1);
     let mut rows: Vec<[String; 2]> = outcome
         .memory
@@ -207,7 +217,7 @@ fn memory(words: &Words, outcome: &Outcome) -> Grid {
         rows.push([name, bytes.map_or_else(|| NONE.to_owned(), gigabytes)]);
     }
     let heads = [words.of("run", "use"), "GB".to_owned()];
-    pairs(words.of("report", "memory"), heads, rows)
+    pairs(title, heads, rows)
 }
 
 /// What binds, and what would be next.

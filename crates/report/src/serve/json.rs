@@ -1,10 +1,10 @@
 //! A serving run as JSON, schema 1.
 
-use chokepoint_engine::{Ask, Outcome, ServePlan, ServingRun};
+use chokepoint_engine::{Ask, ServePlan, ServingRun};
 use serde_json::{Error, Value, json};
 
-use crate::json::{elasticities, pairs, plan};
 use crate::messages::{Language, Words};
+use crate::run::best;
 
 /// The run as JSON: keys carry their units, texts are in the language; `seconds` is how long it
 /// took to compute. Keys may be added to the schema, not renamed.
@@ -47,7 +47,7 @@ pub fn serve_json(run: &ServingRun, seconds: f64, language: Language) -> Result<
         "feasible": found.is_some(),
         "reason": reason.map(|reason| words.statement(reason)),
         "reason_key": reason.map(|reason| reason.key),
-        "best": found.map(|found| best(&found.outcome)),
+        "best": found.map(|found| best(&found.outcome, "output_tokens_per_second")),
         "alternatives": found.map_or_else(Vec::new, |found| list(&found.others)),
         "front": list(&run.front),
         "evaluated": run.evaluated,
@@ -55,22 +55,6 @@ pub fn serve_json(run: &ServingRun, seconds: f64, language: Language) -> Result<
         "seconds": seconds,
         "notes": notes,
     }))
-}
-
-fn best(outcome: &Outcome) -> Value {
-    let (low, high) = outcome.interval;
-    let elasticities = elasticities(outcome);
-    json!({
-        "plan": plan(outcome),
-        "chips_used": outcome.chips_used,
-        "metrics": outcome.metrics,
-        "interval": { "metric": "output_tokens_per_second", "low": low, "high": high, "confidence": 0.8 },
-        "breakdown": pairs(&outcome.breakdown, "part", "seconds"),
-        "memory": pairs(&outcome.memory, "use", "bytes"),
-        "chokepoint": elasticities.first(),
-        "elasticities": elasticities,
-        "usd_per_chip_hour": outcome.hourly.map(|cost| cost.total.get()),
-    })
 }
 
 fn beside(found: &ServePlan) -> Value {

@@ -4,8 +4,8 @@ use chokepoint_engine::{Ask, Goal, Outcome, ServeFound, ServePlan, ServingRun};
 
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
-use crate::number::{NONE, count, fixed, percent, range, significant, tenths_of_percent};
-use crate::run::{chokepoint, line, pairs, table};
+use crate::number::{NONE, count, fixed, range, significant};
+use crate::run::{chokepoint, line, memory, pairs, parts, table};
 use crate::view::metric;
 
 /// Measures that are shown, in order.
@@ -88,8 +88,11 @@ fn result(out: &mut String, words: &Words, run: &ServingRun, found: &ServeFound)
         line(out, &words.fill(key, counts));
     }
     table(out, &metrics(words, outcome));
-    table(out, &breakdown(words, outcome));
-    table(out, &memory(words, outcome));
+    table(
+        out,
+        &parts(words, outcome, words.of("serve", "breakdown"), ("ms", 1e3)),
+    );
+    table(out, &memory(words, outcome, words.of("serve", "memory")));
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
     }
@@ -116,57 +119,6 @@ fn metrics(words: &Words, outcome: &Outcome) -> Grid {
     }
     let heads = [words.of("column", "measure"), words.of("run", "value")];
     pairs(words.of("report", "results"), heads, rows)
-}
-
-/// Parts of the mean time of an output token.
-fn breakdown(words: &Words, outcome: &Outcome) -> Grid {
-    let times: Vec<f64> = outcome.breakdown.iter().map(|(_, time)| *time).collect();
-    let shares = tenths_of_percent(&times);
-    let mut rows: Vec<Vec<String>> = outcome
-        .breakdown
-        .iter()
-        .zip(&shares)
-        .filter(|((_, time), _)| *time > 0.0)
-        .map(|((key, time), share)| {
-            vec![
-                words.of("part", key),
-                percent(*share),
-                significant(*time * 1e3, 3),
-            ]
-        })
-        .collect();
-    rows.push(vec![
-        words.of("column", "total"),
-        percent(shares.iter().sum()),
-        significant(outcome.whole * 1e3, 3),
-    ]);
-    Grid {
-        title: words.of("serve", "breakdown"),
-        columns: vec![
-            Column::text(words.of("run", "part")),
-            Column::number("%".to_owned()),
-            Column::number("ms".to_owned()),
-        ],
-        rows,
-    }
-}
-
-fn memory(words: &Words, outcome: &Outcome) -> Grid {
-    let gigabytes = |bytes: f64| fixed(bytes / 1e9, 1);
-    let mut rows: Vec<[String; 2]> = outcome
-        .memory
-        .iter()
-        .map(|(key, bytes)| [words.of("memory", key), gigabytes(*bytes)])
-        .collect();
-    for (key, name) in [
-        ("memory_bytes", words.of("column", "total")),
-        ("memory_usable_bytes", words.of("run", "usable")),
-    ] {
-        let bytes = metric(outcome, key);
-        rows.push([name, bytes.map_or_else(|| NONE.to_owned(), gigabytes)]);
-    }
-    let heads = [words.of("run", "use"), "GB".to_owned()];
-    pairs(words.of("serve", "memory"), heads, rows)
 }
 
 /// A measure of a plan beside the best.

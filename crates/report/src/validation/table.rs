@@ -25,32 +25,57 @@ pub enum Shown {
 #[must_use]
 pub fn validation_table(validation: &Validation, shown: Shown, language: Language) -> String {
     let words = Words::new(language);
-    let mut out = String::new();
-    if shown == Shown::All {
-        let grid = rows(&words, &validation.rows);
-        out += &format!("{}\n{}\n", grid.title, drawn(&grid, ROWS_WIDTH));
+    Tables {
+        shown,
+        groups: groups(&words, &validation.summary),
+        groups_width: GROUPS_WIDTH,
+        skipped: validation.summary.first().map(|all| &*all.skipped),
+        legend: words.of("validation", "legend"),
     }
-    let grid = groups(&words, &validation.summary);
-    out += &format!("{}\n{}\n", grid.title, drawn(&grid, GROUPS_WIDTH));
-    if let Some(all) = validation.summary.first() {
-        for (reason, rows) in &all.skipped {
-            let text = [("rows", count(*rows as u64)), ("reason", reason.clone())];
-            let text = text.each_ref().map(|(key, text)| (*key, text.as_str()));
+    .text(&words, || rows(&words, &validation.rows))
+}
+
+/// What every validated table has behind its rows.
+pub(crate) struct Tables<'a> {
+    pub shown: Shown,
+    /// Errors by group.
+    pub groups: Grid,
+    pub groups_width: u16,
+    /// Reasons of what was not predicted, with their numbers.
+    pub skipped: Option<&'a [(String, usize)]>,
+    pub legend: String,
+}
+
+impl Tables<'_> {
+    /// The rows where they are shown, the groups, what was skipped, and how to read it.
+    pub(crate) fn text(&self, words: &Words, rows: impl FnOnce() -> Grid) -> String {
+        let mut out = String::new();
+        if self.shown == Shown::All {
+            let grid = rows();
+            out += &format!("{}\n{}\n", grid.title, drawn(&grid, ROWS_WIDTH));
+        }
+        let groups = drawn(&self.groups, self.groups_width);
+        out += &format!("{}\n{groups}\n", self.groups.title);
+        for (reason, rows) in self.skipped.unwrap_or_default() {
+            let rows = count(*rows as u64);
+            let text = [("rows", rows.as_str()), ("reason", reason)];
             out += &words.fill("validation.skipped", text);
             out.push('\n');
         }
+        out + &self.legend + "\n"
     }
-    out + &words.of("validation", "legend") + "\n"
 }
 
-fn column(words: &Words, key: &str, numeric: bool) -> Column {
+/// A column with its heading from a section of messages.
+pub(crate) fn column(words: &Words, section: &str, key: &str, numeric: bool) -> Column {
     Column {
-        heading: words.of("validation", key),
+        heading: words.of(section, key),
         numeric,
     }
 }
 
-fn rows(words: &Words, rows: &[ValidationRow]) -> Grid {
+/// A table of predicted runs without its rows.
+pub(crate) fn of_runs(words: &Words, rows: Vec<Vec<String>>) -> Grid {
     let heads = [
         ("row", false),
         ("source", false),
@@ -66,9 +91,15 @@ fn rows(words: &Words, rows: &[ValidationRow]) -> Grid {
     ];
     Grid {
         title: words.of("validation", "rows-title"),
-        columns: heads.map(|(key, number)| column(words, key, number)).into(),
-        rows: rows.iter().map(|row| cells(words, row)).collect(),
+        columns: heads
+            .map(|(key, number)| column(words, "validation", key, number))
+            .into(),
+        rows,
     }
+}
+
+fn rows(words: &Words, rows: &[ValidationRow]) -> Grid {
+    of_runs(words, rows.iter().map(|row| cells(words, row)).collect())
 }
 
 fn cells(words: &Words, row: &ValidationRow) -> Vec<String> {
@@ -132,7 +163,9 @@ fn groups(words: &Words, summary: &[SummaryRow]) -> Grid {
     ];
     Grid {
         title: words.of("validation", "groups-title"),
-        columns: heads.map(|key| column(words, key, key != "group")).into(),
+        columns: heads
+            .map(|key| column(words, "validation", key, key != "group"))
+            .into(),
         rows: summary.iter().map(group).collect(),
     }
 }

@@ -7,6 +7,7 @@
 //! data's.
 
 mod baseline;
+mod benchmark;
 mod case;
 mod columns;
 mod layout;

@@ -1,12 +1,12 @@
-//! The prediction of one serving case: the only calls into `chokepoint-serve` of this validation.
+//! The prediction of one serving case: with `benchmark` the only calls into `chokepoint-serve` of this
+//! validation.
 //!
 //! Iterations come from [`Instance`], the steady state of prompts beside decodes from [`Flow`]. Around
 //! them stand closed forms of the benchmark's load: a fixed batch, a number of clients (Little's law), a
-//! queue, a rate, all requests at once.
+//! queue, a rate, all requests at once. Clients and requests at once are replayed where they can be.
 
 use chokepoint_chip::Precision;
 use chokepoint_model::Architecture;
-use chokepoint_replay::{Fleet, Lengths, Process, Record, Router, Summary, Synthetic, replay};
 use chokepoint_serve::{
     Batch, Case, Flow, Instance, Iteration, Layout, MemoryTable, Parts, Software, Workload,
 };
@@ -16,7 +16,6 @@ use super::case::{
     Formats, Limits, Load, Mode, Parallelism, Predicted, Rates, ServingCase, Spread, Workers,
 };
 use crate::serving_software::serving_software;
-use crate::step_time::InstanceTime;
 
 /// Longer than any answer takes.
 const NO_LIMIT: Seconds = Seconds::new(1e9);
@@ -26,10 +25,6 @@ const STEPS: usize = 40;
 const MOST_TOKENS: f64 = 1e8;
 /// Most requests at once that are predicted.
 const MOST_CLIENTS: f64 = 1e9;
-/// Most requests of a benchmark that is replayed; larger ones take the closed form.
-const MOST_REPLAYED: f64 = 1e6;
-/// Requests that a client of a benchmark sends in all.
-const ROUNDS: f64 = 10.0;
 /// Utilisation at which a queue counts as full.
 const FULL: f64 = 0.98;
 
@@ -108,7 +103,7 @@ fn kept(drafted: u64, acceptance: f64) -> f64 {
 }
 
 /// A whole number of at least one.
-fn whole(value: f64) -> u64 {
+pub(super) fn whole(value: f64) -> u64 {
     (libm::round(value) as u64).max(1)
 }
 
@@ -138,13 +133,13 @@ fn layout(spread: &Spread, mixture: bool) -> Layout {
 }
 
 /// A case with what all of its loads share.
-struct Server<'a> {
-    case: &'a ServingCase<'a>,
-    decoders: Workers,
-    instance: Instance<'a>,
+pub(super) struct Server<'a> {
+    pub(super) case: &'a ServingCase<'a>,
+    pub(super) decoders: Workers,
+    pub(super) instance: Instance<'a>,
     /// Sequences on each attention group that memory and scheduler allow; at least one.
     most: f64,
-    fits: bool,
+    pub(super) fits: bool,
 }
 
 /// Steady state of one pool.
@@ -356,78 +351,6 @@ impl<'a> Server<'a> {
         self.split_first(&mut found, &self.instance);
         found.power = Some(self.power(&steady.mean));
         found
-    }
-
-    /// The benchmark as it runs: all clients start at once, each sends its next request when the last
-    /// is answered, ten requests for each in all (`InferenceMAX` README: `--num-prompts` ten times
-    /// `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does. Absent where the
-    /// load is another, does not fit, or finds prefixes in the cache.
-    fn replayed(&self) -> Option<Summary> {
-        let (clients, requests) = match self.case.load {
-            Load::Running(clients) | Load::Concurrency(clients) => (clients, clients * ROUNDS),
-            Load::AtOnce(requests) => (requests, requests),
-            Load::Saturated | Load::Rate(_) | Load::Within(_) => return None,
-        };
-        let drawn_whole = self.case.lengths.cached <= 0.0;
-        let some = self.case.lengths.output > 1.0 && clients >= 1.0;
-        if !drawn_whole || !some || requests > MOST_REPLAYED {
-            return None;
-        }
-        let time = InstanceTime::new(self.instance);
-        let instances = self.decoders.count * self.decoders.spread.pp;
-        let engine = if self.fits {
-            time.engine()
-        } else {
-            time.engine_for(clients / instances as f64)
-        };
-        let fleet = Fleet {
-            router: Router::RoundRobin,
-            ..Fleet::of(u32::try_from(instances).ok()?, engine, &time)
-        };
-        let lengths = &self.case.lengths;
-        let drawn = |mean: f64| Lengths {
-            least: whole(mean * (1.0 - lengths.spread)) as u32,
-            most: whole(mean * (1.0 + lengths.spread)) as u32,
-        };
-        let synthetic = Synthetic {
-            requests: whole(requests),
-            process: Process::AtOnce,
-            input: drawn(lengths.input),
-            output: drawn(lengths.output),
-            seed: 1,
-        };
-        let load = chokepoint_replay::Load::Closed {
-            requests: synthetic.draw().ok()?,
-            concurrency: u32::try_from(whole(clients)).ok()?,
-        };
-        let mut watch = |_: &Record| {};
-        let summary = replay(&fleet, load, &mut watch).ok()?;
-        (summary.finished == summary.requests).then_some(summary)
-    }
-
-    /// Takes latencies and rates from a replay; the parts of a token's time keep their shares.
-    fn take(&self, found: &mut Predicted, summary: &Summary) {
-        let host = self.case.engine.request_host.value;
-        let Some((first, later)) = summary
-            .first_token
-            .as_ref()
-            .zip(summary.token_interval.as_ref())
-        else {
-            return;
-        };
-        let steady = found.tpot.map_or(1.0, Seconds::get);
-        let share = later.mean_seconds.get() / steady;
-        for (_, seconds) in &mut found.parts {
-            *seconds *= share;
-        }
-        found.ttft = Some(first.mean_seconds + host);
-        found.tpot = Some(later.mean_seconds);
-        found.whole = summary.whole.as_ref().map(|all| all.mean_seconds + host);
-        found.rates = Rates {
-            requests_per_second: summary.requests_per_second,
-            input_tokens_per_second: summary.requests_per_second * self.case.lengths.input,
-            output_tokens_per_second: summary.output_tokens_per_second,
-        };
     }
 
     /// Splits the time to the first token: the request's own prompt, the host's work for the request, and

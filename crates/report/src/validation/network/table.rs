@@ -3,15 +3,12 @@
 use chokepoint_engine::{Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkValidation};
 
 use super::curves;
-use crate::grid::{Column, Grid};
+use crate::grid::Grid;
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, range, significant};
-use crate::terminal::drawn;
 use crate::validation::Shown;
-use crate::validation::table::shortened;
+use crate::validation::table::{Tables, column, shortened};
 
-/// Width of the table of rows, whose cells are cut so that each row is one line.
-const ROWS_WIDTH: u16 = 230;
 /// Width of the table of groups.
 const GROUPS_WIDTH: u16 = 170;
 
@@ -19,29 +16,14 @@ const GROUPS_WIDTH: u16 = 170;
 #[must_use]
 pub fn network_table(validation: &NetworkValidation, shown: Shown, language: Language) -> String {
     let words = Words::new(language);
-    let mut out = String::new();
-    if shown == Shown::All {
-        let grid = rows(&words, &validation.rows);
-        out += &format!("{}\n{}\n", grid.title, drawn(&grid, ROWS_WIDTH));
+    Tables {
+        shown,
+        groups: groups(&words, &validation.summary),
+        groups_width: GROUPS_WIDTH,
+        skipped: validation.summary.first().map(|all| &*all.skipped),
+        legend: words.of("network", "legend"),
     }
-    let grid = groups(&words, &validation.summary);
-    out += &format!("{}\n{}\n", grid.title, drawn(&grid, GROUPS_WIDTH));
-    if let Some(all) = validation.summary.first() {
-        for (reason, rows) in &all.skipped {
-            let rows = count(*rows as u64);
-            let text = [("rows", rows.as_str()), ("reason", reason)];
-            out += &words.fill("validation.skipped", text);
-            out.push('\n');
-        }
-    }
-    out + &words.of("network", "legend") + "\n"
-}
-
-fn column(words: &Words, section: &str, key: &str, numeric: bool) -> Column {
-    Column {
-        heading: words.of(section, key),
-        numeric,
-    }
+    .text(&words, || rows(&words, &validation.rows))
 }
 
 fn rows(words: &Words, rows: &[NetworkRow]) -> Grid {

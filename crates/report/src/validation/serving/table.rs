@@ -2,15 +2,12 @@
 
 use chokepoint_engine::{Errors, ServingPrediction, ServingRow, ServingSummary, ServingValidation};
 
-use crate::grid::{Column, Grid};
+use crate::grid::Grid;
 use crate::messages::{Language, Words};
 use crate::number::{NONE, count, fixed, range, significant};
-use crate::terminal::drawn;
 use crate::validation::Shown;
-use crate::validation::table::shortened;
+use crate::validation::table::{Tables, column, of_runs, shortened};
 
-/// Width of the table of rows, whose cells are cut so that each figure is one line.
-const ROWS_WIDTH: u16 = 230;
 /// Width of the table of groups.
 const GROUPS_WIDTH: u16 = 190;
 
@@ -18,52 +15,18 @@ const GROUPS_WIDTH: u16 = 190;
 #[must_use]
 pub fn serving_table(validation: &ServingValidation, shown: Shown, language: Language) -> String {
     let words = Words::new(language);
-    let mut out = String::new();
-    if shown == Shown::All {
-        let grid = rows(&words, &validation.rows);
-        out += &format!("{}\n{}\n", grid.title, drawn(&grid, ROWS_WIDTH));
+    Tables {
+        shown,
+        groups: groups(&words, &validation.summary),
+        groups_width: GROUPS_WIDTH,
+        skipped: validation.summary.first().map(|all| &*all.skipped),
+        legend: words.of("serving-validation", "legend"),
     }
-    let grid = groups(&words, &validation.summary);
-    out += &format!("{}\n{}\n", grid.title, drawn(&grid, GROUPS_WIDTH));
-    if let Some(all) = validation.summary.first() {
-        for (reason, rows) in &all.skipped {
-            let rows = count(*rows as u64);
-            let text = [("rows", rows.as_str()), ("reason", reason)];
-            out += &words.fill("validation.skipped", text);
-            out.push('\n');
-        }
-    }
-    out + &words.of("serving-validation", "legend") + "\n"
-}
-
-fn column(words: &Words, section: &str, key: &str, numeric: bool) -> Column {
-    Column {
-        heading: words.of(section, key),
-        numeric,
-    }
+    .text(&words, || rows(&words, &validation.rows))
 }
 
 fn rows(words: &Words, rows: &[ServingRow]) -> Grid {
-    let heads = [
-        ("row", false),
-        ("source", false),
-        ("chip", false),
-        ("model", false),
-        ("plan", false),
-        ("predicted", true),
-        ("measured", true),
-        ("unit", false),
-        ("error", true),
-        ("interval", true),
-        ("assumed", false),
-    ];
-    Grid {
-        title: words.of("validation", "rows-title"),
-        columns: heads
-            .map(|(key, number)| column(words, "validation", key, number))
-            .into(),
-        rows: rows.iter().map(|row| cells(words, row)).collect(),
-    }
+    of_runs(words, rows.iter().map(|row| cells(words, row)).collect())
 }
 
 fn cells(words: &Words, row: &ServingRow) -> Vec<String> {
