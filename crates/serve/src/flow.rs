@@ -8,7 +8,8 @@ use crate::{Batch, Instance, Iteration};
 
 /// Mean time of a job in a queue with Poisson arrivals and a fixed service time (M/D/1,
 /// Pollaczek-Khinchine): service x (1 + u / (2 (1 - u))) at utilisation u.
-pub(crate) fn queued(service: Seconds, utilisation: f64) -> Seconds {
+#[must_use]
+pub fn queued(service: Seconds, utilisation: f64) -> Seconds {
     service * (1.0 + utilisation / (2.0 * (1.0 - utilisation)))
 }
 

@@ -28,7 +28,7 @@ mod workload;
 pub use chokepoint_chip::Precision;
 
 pub use batch::Batch;
-pub use flow::Flow;
+pub use flow::{Flow, queued};
 pub use front::front;
 pub use iteration::{Instance, Iteration, Part, Parts};
 pub use layouts::layouts;

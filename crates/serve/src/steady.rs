@@ -5,7 +5,7 @@ use chokepoint_units::{Energy, Seconds};
 
 use crate::flow::{Flow, queued};
 use crate::memory::{MemoryTable, allowed, memory, prompt_memory};
-use crate::{Batch, Case, Iteration, Layout, Parts, Plan, Pool};
+use crate::{Batch, Case, Instance, Iteration, Layout, Parts, Plan, Pool};
 
 /// What a plan yields.
 #[derive(Debug, Clone, PartialEq)]
@@ -317,5 +317,20 @@ fn pooled_draw(
         memory: mix(iteration.draw.memory, prompt.draw.memory),
         communication: mix(iteration.draw.communication, prompt.draw.communication)
             + Seconds::new(idle.max(0.0)),
+    }
+}
+
+impl Instance<'_> {
+    /// Time to move the cache of some prompts of an attention group to other chips.
+    #[must_use]
+    pub fn handover(&self, prompts: u64) -> Seconds {
+        handover(self.case, &self.layout, self.precision, prompts)
+    }
+
+    /// What the host and a transfer of cache add to the time of the first answer beside its prompt's
+    /// computation.
+    #[must_use]
+    pub fn late(&self, transfer: Seconds, prompt: Seconds) -> Seconds {
+        late(self.case, transfer, prompt)
     }
 }

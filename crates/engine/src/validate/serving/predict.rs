@@ -8,7 +8,7 @@
 use chokepoint_chip::Precision;
 use chokepoint_model::Architecture;
 use chokepoint_serve::{
-    Batch, Case, Flow, Instance, Iteration, Layout, MemoryTable, Parts, Software, Workload,
+    Batch, Case, Flow, Instance, Iteration, Layout, MemoryTable, Parts, Software, Workload, queued,
 };
 use chokepoint_units::{NumberFormat, PartName as _, Power, Seconds};
 
@@ -482,17 +482,9 @@ impl<'a> Server<'a> {
         };
         let prefiller = instance(self.case, self.instance.case, &prefill.spread);
         let prompt = self.prompts(&prefiller, 1.0).total();
-        let cache = self.case.architecture.kv_bytes(
-            self.case.formats.cache,
-            prefill.spread.tp,
-            self.case.lengths.input,
-        );
-        let transfer = self.case.fabric.across(cache);
+        let late = prefiller.late(prefiller.handover(1), prompt);
         let highest = prefill.groups() / prompt.get();
-        let first = |rate: f64| {
-            let utilisation = (rate / highest).min(FULL);
-            prompt * (1.0 + utilisation / (2.0 * (1.0 - utilisation))) + transfer
-        };
+        let first = |rate: f64| queued(prompt, (rate / highest).min(FULL)) + late;
         let groups = self.decoders.groups();
         let answer =
             |batch: f64| self.decode(batch).total() / self.workload().yielded() * self.later();
@@ -517,7 +509,7 @@ impl<'a> Server<'a> {
         let tpot = decode.total() / self.workload().yielded();
         let left = Seconds::new(clients / requests) - tpot * self.later();
         found.tpot = Some(tpot);
-        found.ttft = Some(first(requests).max(left) + self.case.engine.request_host.value);
+        found.ttft = Some(first(requests).max(left));
         found.whole = found.ttft.map(|ttft| ttft + tpot * self.later());
         self.split_first(&mut found, &prefiller);
         Ok(found)
