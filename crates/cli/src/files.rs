@@ -28,11 +28,20 @@ pub fn read(path: &Path) -> Result<String, Diagnostic> {
     fs::read_to_string(path).map_err(|error| failed(&error))
 }
 
-/// Writes a file whole or not at all: a neighbour is written and renamed.
+/// Whether there is a device or a pipe, which must not be replaced by a file.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|what| !what.is_file() && !what.is_dir())
+}
+
+/// Writes a file whole or not at all: a neighbour is written and renamed. Devices and pipes are
+/// written to.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Diagnostic> {
+    if is_special(path) {
+        return fs::write(path, text).map_err(|error| unwritable(path, &error));
+    }
     let neighbour = neighbour(path);
     let attempt = || -> io::Result<()> {
         let mut file = fs::File::create(&neighbour)?;
@@ -90,7 +99,13 @@ impl Growing {
             .writer
             .flush()
             .and_then(|()| self.writer.get_ref().sync_all())
-            .and_then(|()| fs::rename(&self.neighbour, &self.path));
+            .and_then(|()| {
+                if is_special(&self.path) {
+                    fs::write(&self.path, fs::read(&self.neighbour)?)
+                } else {
+                    fs::rename(&self.neighbour, &self.path)
+                }
+            });
         ended.map_err(|error| unwritable(&self.path, &error))
     }
 }

@@ -254,3 +254,25 @@ fn the_readme_shows_what_the_program_prints() {
     let run = "cargo run --release -- compare examples/h200-or-nvl72.toml";
     assert!(readme.contains(run) && readme.contains("cargo test --workspace"));
 }
+
+/// A result file may be a pipe or a device, which stays what it is.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_to_and_not_replaced() {
+    use std::os::unix::fs::FileTypeExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let reader = Command::new("cat")
+        .arg(&pipe)
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let compared = ["compare", "examples/own-parts.toml", "--format", "csv"];
+    text(&[&compared[..], &["--output", pipe.to_str().unwrap()]].concat());
+    let read = reader.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(read.stdout).unwrap(), text(&compared));
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
