@@ -168,20 +168,27 @@ pub struct DecodeCurve {
     pub p90_error: Option<f64>,
 }
 
-/// Power by kind of work, as shares of the package's thermal design power.
+/// Power by kind of work (`ChipSpec::energy`), as shares of the package's thermal design power.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PowerCurve {
     /// Idle power.
     pub idle: Power,
-    /// Compute-bound matrix multiplication.
+    /// Kernels that neither calculate nor move anything.
+    pub active: f64,
+    /// What arithmetic at the peak adds.
     pub compute: f64,
-    /// Memory-bound kernels.
+    /// What the full bandwidth of the memory adds.
     pub memory: f64,
-    /// Waiting and communication.
+    /// The most that kernels draw.
+    pub limit: f64,
+    /// Communication.
     pub communication: f64,
     /// Source id.
     pub source: String,
+    /// How the shares were found.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// An all-reduce in one step, each rank reading the whole message of every other:

@@ -44,7 +44,7 @@ fn releases_are_known() {
             "vllm-0-6",
         ),
         ("vLLM-Ascend", "", "vllm-ascend"),
-        ("vLLM (ML.ENERGY v3 harness)", "2025-2026", "vllm"),
+        ("vLLM (ML.ENERGY v3 harness)", "2025-2026", "vllm-0-8"),
         ("SGLang", "0.5.6.post2", "sglang"),
         ("SGLang default", "", "sglang"),
         ("TensorRT-LLM", "1.2.0rc6", "trtllm"),

@@ -41,6 +41,10 @@ pub struct KernelTime {
     pub bound: Bound,
     /// Class for the interval.
     pub class: KernelClass,
+    /// What its arithmetic takes at the peak, for energy.
+    pub arithmetic: Seconds,
+    /// What its bytes take at the full bandwidth of the memory, for energy.
+    pub traffic: Seconds,
 }
 
 /// A matrix multiplication, plain or grouped, as the processors see it.
@@ -60,6 +64,13 @@ pub struct Product {
     pub narrowed: f64,
     /// Efficiency over that of a forward product.
     pub efficiency: f64,
+}
+
+impl Product {
+    /// Operations on its elements alone.
+    fn ops(&self) -> Ops {
+        Ops::new(2.0 * self.groups * self.rows * self.columns * self.depth)
+    }
 }
 
 /// Fused attention of many query tokens as the processors see it.
@@ -129,16 +140,24 @@ impl ChipSpec {
         let Some(curve) = pick(curves, format) else {
             return self.stream(product.bytes);
         };
-        let rate = self.rate(format) * (self.share(curve.compute) * product.efficiency);
-        let compute = self.tiled(product, curve) / rate;
-        let memory = product.bytes / (self.bandwidth * curve.memory);
+        let compute = Limit {
+            full: self.tiled(product, curve) / self.rate(format),
+            share: self.share(curve.compute) * product.efficiency,
+        };
+        let memory = Limit {
+            full: product.bytes / self.bandwidth,
+            share: curve.memory,
+        };
         let work = if grouped {
-            overlap_square(compute, memory)
+            overlap_square(compute.time(), memory.time())
         } else {
-            overlap_cube(compute, memory)
+            overlap_cube(compute.time(), memory.time())
         };
         let narrowing = self.narrowing(product.narrowed, format, curve);
-        self.kernel(curve.launch, compute, memory, narrowing + work, class)
+        KernelTime {
+            arithmetic: product.ops() / self.rate(format),
+            ..self.kernel(curve.launch, compute, memory, narrowing + work, class)
+        }
     }
 
     /// Operations that a product takes with its padding: of whole tiles and waves.
@@ -196,9 +215,15 @@ impl ChipSpec {
         };
         let pairs = rows * (scores.keys + curve.half) * scores.passes;
         let ops = Ops::new(2.0 * pairs * (scores.width + curve.softmax));
-        let compute = ops / (self.rate(format) * self.share(curve.compute));
-        let memory = scores.bytes / (self.bandwidth * curve.memory);
-        let work = overlap_square(compute, memory);
+        let compute = Limit {
+            full: ops / self.rate(format),
+            share: self.share(curve.compute),
+        };
+        let memory = Limit {
+            full: scores.bytes / self.bandwidth,
+            share: curve.memory,
+        };
+        let work = overlap_square(compute.time(), memory.time());
         self.kernel(curve.launch, compute, memory, work, KernelClass::Prefill)
     }
 
@@ -234,10 +259,15 @@ impl ChipSpec {
             return self.stream(bytes);
         };
         let share = (curve.peak * bytes.get() / (bytes.get() + curve.half)).max(1e-4);
-        let rate = self.rate(wide) * self.share(curve.compute.unwrap_or(gemm.compute));
-        let compute = ops / rate;
-        let memory = bytes / (self.bandwidth * share);
-        let mut work = compute.max(memory);
+        let compute = Limit {
+            full: ops / self.rate(wide),
+            share: self.share(curve.compute.unwrap_or(gemm.compute)),
+        };
+        let memory = Limit {
+            full: bytes / self.bandwidth,
+            share,
+        };
+        let mut work = compute.time().max(memory.time());
         if let (Some(tile), Some(processors)) = (curve.tile, self.like_processors) {
             work = overlap_square(work, tile * (tiles / processors * self.launch_scale));
         }
@@ -248,26 +278,28 @@ impl ChipSpec {
     /// and the fixed time of one kernel.
     #[must_use]
     pub fn stream(&self, bytes: Bytes) -> KernelTime {
-        let transfer = bytes / (self.bandwidth * self.stream);
         let launch = ELEMENTWISE_LAUNCH * self.launch_scale;
-        let bound = if transfer > launch {
-            Bound::Memory
-        } else {
-            Bound::Launch
-        };
+        let fused = self.fused_stream(bytes);
         KernelTime {
-            total: transfer + launch,
-            bound,
-            class: KernelClass::Stream,
+            total: fused.total + launch,
+            bound: if fused.total > launch {
+                Bound::Memory
+            } else {
+                Bound::Launch
+            },
+            ..fused
         }
     }
 
     /// Bytes that another kernel reads and writes on its way, without a launch of their own.
     pub(crate) fn fused_stream(&self, bytes: Bytes) -> KernelTime {
+        let traffic = bytes / self.bandwidth;
         KernelTime {
-            total: bytes / (self.bandwidth * self.stream),
+            total: traffic / self.stream,
             bound: Bound::Memory,
             class: KernelClass::Stream,
+            arithmetic: Seconds::ZERO,
+            traffic,
         }
     }
 
@@ -291,15 +323,15 @@ impl ChipSpec {
     fn kernel(
         &self,
         launch: Seconds,
-        compute: Seconds,
-        memory: Seconds,
+        compute: Limit,
+        memory: Limit,
         work: Seconds,
         class: KernelClass,
     ) -> KernelTime {
         let launch = launch * self.launch_scale;
         let bound = if launch > work {
             Bound::Launch
-        } else if compute >= memory {
+        } else if compute.time() >= memory.time() {
             Bound::Compute
         } else {
             Bound::Memory
@@ -308,7 +340,22 @@ impl ChipSpec {
             total: launch + work,
             bound,
             class,
+            arithmetic: compute.full,
+            traffic: memory.full,
         }
+    }
+}
+
+/// Work on a part of the chip: its time at the full rate, and the share of the rate that it reaches.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    full: Seconds,
+    share: f64,
+}
+
+impl Limit {
+    fn time(self) -> Seconds {
+        self.full / self.share
     }
 }
 

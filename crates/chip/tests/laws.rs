@@ -383,37 +383,61 @@ fn energy_lies_between_idle_and_design_power() {
             chip.idle() > Power::ZERO && chip.idle() <= chip.tdp / 3.0,
             "{id}"
         );
-        let draw = |compute, memory, communication| {
-            let energy = chip.energy(PowerDraw {
-                compute,
-                memory,
-                communication,
-            });
-            energy / time
+        let power = |draw: PowerDraw| chip.energy(draw) / draw.time();
+        let kernels = |compute: f64, memory: f64| {
+            power(PowerDraw {
+                busy: time,
+                compute: time * compute,
+                memory: time * memory,
+                ..PowerDraw::default()
+            })
         };
-        let zero = Seconds::ZERO;
-        let powers = [
-            draw(time, zero, zero),
-            draw(zero, time, zero),
-            draw(zero, zero, time),
+        let waiting = power(PowerDraw {
+            waiting: time,
+            ..PowerDraw::default()
+        });
+        let communicating = power(PowerDraw {
+            communication: time,
+            ..PowerDraw::default()
+        });
+        near(id, waiting.get(), chip.idle().get(), 1e-12);
+        let rising = [
+            waiting,
+            kernels(0.0, 0.0),
+            kernels(0.0, 0.5),
+            kernels(0.2, 0.5),
+            kernels(0.7, 0.5),
+            kernels(1.0, 1.0),
         ];
-        for power in powers {
+        assert!(rising.is_sorted(), "{id}: {rising:?}");
+        for power in rising.into_iter().chain([communicating]) {
             assert!(chip.idle() <= power && power <= chip.tdp, "{id}: {power}");
         }
-        assert!(
-            powers[0] >= powers[1] && powers[1] >= powers[2],
-            "{id}: {powers:?}"
-        );
-        let parts: Power = powers.into_iter().sum();
-        near(id, draw(time, time, time).get(), parts.get(), 1e-12);
         assert!(chip.energy(PowerDraw::default()).get() <= 0.0);
     }
-    // H100: 0.98 of 700 W for a second.
-    let second = PowerDraw {
-        compute: Seconds::new(1.0),
-        ..PowerDraw::default()
-    };
-    near("H100", spec("h100-sxm").energy(second).get(), 686.0, 1e-9);
+}
+
+/// Kernels measured alone, as shares of the limit (`aiconfigurator` tables with power; `tco.md` 3.2):
+/// large products, decode attention at 0.85 of the bandwidth on H200, grouped products on B200 with
+/// little traffic and at 0.6 of the bandwidth.
+#[test]
+fn kernels_draw_what_was_measured() {
+    for (chip, compute, memory, share, tolerance) in [
+        ("h200-sxm", 0.75, 0.10, 0.98, 0.02),
+        ("h200-sxm", 0.02, 0.85, 0.67, 0.20),
+        ("b200-sxm", 0.75, 0.10, 0.98, 0.02),
+        ("b200-sxm", 0.01, 0.05, 0.40, 0.20),
+        ("b200-sxm", 0.05, 0.60, 0.92, 0.07),
+    ] {
+        let chip = spec(chip);
+        let power = chip.energy(PowerDraw {
+            busy: Seconds::new(1.0),
+            compute: Seconds::new(compute),
+            memory: Seconds::new(memory),
+            ..PowerDraw::default()
+        });
+        near(&chip.id, power.get(), chip.tdp.get() * share, tolerance);
+    }
 }
 
 const CLASSES: [KernelClass; 5] = [

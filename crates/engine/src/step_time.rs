@@ -117,7 +117,7 @@ impl<'a> InstanceTime<'a> {
 
     /// Mean power of the chips over such work; idle power for none.
     fn power(&self, draw: PowerDraw) -> Power {
-        let time = draw.compute + draw.memory + draw.communication;
+        let time = draw.time();
         if time > Seconds::ZERO {
             let chip = self.instance.case.chip;
             chip.energy(draw) / time * self.instance.layout.chips() as f64
@@ -171,9 +171,7 @@ impl StepTime for InstanceTime<'_> {
         .beside(&self.decodes(iteration.decodes, iteration.context_tokens));
         let found = self.instance.iteration(&batch);
         let mut draw = self.prompt_draw.get();
-        draw.compute += found.draw.compute;
-        draw.memory += found.draw.memory;
-        draw.communication += found.draw.communication;
+        draw += found.draw;
         self.prompt_draw.set(draw);
         found.total()
     }

@@ -1,6 +1,5 @@
 //! How prompts and decodes share the iterations of an instance that does both.
 
-use chokepoint_chip::PowerDraw;
 use chokepoint_units::Seconds;
 
 use crate::steady::{decode_batch, later_tokens};
@@ -94,14 +93,9 @@ impl Flow {
 /// So much of one iteration and so much of another.
 fn mixture(a: &Iteration, of_a: f64, b: &Iteration, of_b: f64) -> Iteration {
     let (first, second) = (a.total() * of_a, b.total() * of_b);
-    let sum = |a: Seconds, b: Seconds| a * of_a + b * of_b;
     Iteration {
         parts: a.parts * of_a + b.parts * of_b,
-        draw: PowerDraw {
-            compute: sum(a.draw.compute, b.draw.compute),
-            memory: sum(a.draw.memory, b.draw.memory),
-            communication: sum(a.draw.communication, b.draw.communication),
-        },
+        draw: a.draw * of_a + b.draw * of_b,
         spread: (first * a.spread + second * b.spread) / (first + second),
     }
 }

@@ -1,6 +1,6 @@
 //! Time of one iteration of an instance: chunks of prompts, and the next tokens of sequences.
 
-use chokepoint_chip::{Bound, KernelClass, PowerDraw, Precision};
+use chokepoint_chip::{KernelClass, PowerDraw, Precision};
 use chokepoint_fabric::{Dispatch, Group};
 use chokepoint_model::{
     ElementwiseKind, FeedForward, Operator, Shard, head_operators, layer_operators, mtp_operators,
@@ -177,6 +177,10 @@ impl Instance<'_> {
 
     /// Adds what the host takes longer than the chip, or all of its work where it does not overlap.
     ///
+    /// What is fitted as host work of prompts also stands for kernels that the curves miss: the chip draws
+    /// on as in its kernels (ML.ENERGY on H100 and B200: with idle power there, powers come out a fifth
+    /// too low).
+    ///
     /// Without a captured graph each kernel of a decode is started by the host, which the chip waits
     /// for when it is faster; an iteration with prompts has host work of its own for each kernel.
     fn with_host(&self, work: Work, batch: &Batch) -> Iteration {
@@ -197,7 +201,11 @@ impl Instance<'_> {
         };
         let mut iteration = work.iteration;
         iteration.parts.put(Part::Host, waits);
-        iteration.draw.communication += waits;
+        if batch.only_decodes() {
+            iteration.draw.waiting += waits;
+        } else {
+            iteration.draw = iteration.draw * ((busy + waits) / busy);
+        }
         let total = iteration.total().get();
         iteration.spread = libm::sqrt(work.variance) / total;
         iteration
@@ -227,15 +235,12 @@ impl Work {
         let computation = parts.total() - exchange;
         let hidden = (exchange * (1.0 - taken)).min(computation);
         parts.put(Part::ExpertParallel, Seconds::ZERO - hidden);
-        let draw = self.iteration.draw;
+        let mut draw = self.iteration.draw * 2.0;
+        draw.communication = draw.communication - hidden;
         Self {
             iteration: Iteration {
                 parts,
-                draw: PowerDraw {
-                    compute: draw.compute * 2.0,
-                    memory: draw.memory * 2.0,
-                    communication: draw.communication * 2.0 - hidden,
-                },
+                draw,
                 spread: 0.0,
             },
             variance: self.variance * 4.0,
@@ -269,10 +274,12 @@ impl<'a> Sum<'a> {
         });
         let iteration = &mut self.work.iteration;
         iteration.parts.put(part, all);
-        match time.bound {
-            Bound::Compute => iteration.draw.compute += all,
-            Bound::Memory | Bound::Launch => iteration.draw.memory += all,
-        }
+        iteration.draw += PowerDraw {
+            busy: all,
+            compute: time.arithmetic * count,
+            memory: time.traffic * count,
+            ..PowerDraw::default()
+        };
         if !is_fused(operator) {
             self.work.kernels += count;
         }
@@ -334,7 +341,7 @@ impl<'a> Sum<'a> {
         let over = waiting.ceil() / waiting - 1.0;
         let time = self.work.total() * over;
         self.work.iteration.parts.put(Part::Pipeline, time);
-        self.work.iteration.draw.communication += time;
+        self.work.iteration.draw.waiting += time;
     }
 
     /// Hidden states from stage to stage.

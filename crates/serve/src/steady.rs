@@ -290,12 +290,7 @@ fn finish(case: &Case, plan: &Plan, memory: MemoryTable, steady: &Steady) -> Pre
 
 /// Kinds of work of one second of a chip that runs such iterations.
 fn of_a_second(iteration: &Iteration) -> PowerDraw {
-    let total = iteration.total().get();
-    PowerDraw {
-        compute: iteration.draw.compute / total,
-        memory: iteration.draw.memory / total,
-        communication: iteration.draw.communication / total,
-    }
+    iteration.draw * (1.0 / iteration.total().get())
 }
 
 /// Kinds of work of one second of an average chip of both pools; idle chips wait.
@@ -310,14 +305,12 @@ fn pooled_draw(
         busy.0 / chips / iteration.total().get(),
         busy.1 / chips / prompt.total().get(),
     );
-    let mix = |decode: Seconds, prefill: Seconds| decode * weights.0 + prefill * weights.1;
     let idle = 1.0 - (busy.0 + busy.1) / chips;
-    PowerDraw {
-        compute: mix(iteration.draw.compute, prompt.draw.compute),
-        memory: mix(iteration.draw.memory, prompt.draw.memory),
-        communication: mix(iteration.draw.communication, prompt.draw.communication)
-            + Seconds::new(idle.max(0.0)),
-    }
+    let waiting = PowerDraw {
+        waiting: Seconds::new(idle.max(0.0)),
+        ..PowerDraw::default()
+    };
+    iteration.draw * weights.0 + prompt.draw * weights.1 + waiting
 }
 
 impl Instance<'_> {

@@ -221,22 +221,27 @@ pub(crate) fn predict(case: &Case, plan: &Plan, parts: Parts, memory: MemoryTabl
         tokens_per_second: tokens / step.get(),
         mfu: (ops / peak) / step,
         run: step * steps,
-        chip_energy_per_step: case.chip.energy(draw(&parts)) * plan.chips() as f64,
+        chip_energy_per_step: case.chip.energy(draw(case, plan, &parts)) * plan.chips() as f64,
         parts,
     }
 }
 
 /// Time by kind of work, for power.
 ///
-/// Limits: every stage is taken to be as busy as the slowest.
-fn draw(parts: &Parts) -> PowerDraw {
+/// Limits: every stage is taken to be as busy as the slowest, and kernels as large ones, which run at
+/// the rates of their curves.
+fn draw(case: &Case, plan: &Plan, parts: &Parts) -> PowerDraw {
     let mut draw = PowerDraw::default();
     for (part, time) in parts.iter() {
         match part {
             Part::Gemm | Part::ExpertGemm | Part::Attention | Part::Recompute => {
-                draw.compute += time;
+                draw.busy += time;
+                draw.compute += time * case.chip.highest_share(plan.format);
             }
-            Part::Elementwise | Part::Optimizer => draw.memory += time,
+            Part::Elementwise | Part::Optimizer => {
+                draw.busy += time;
+                draw.memory += time * case.chip.stream_share();
+            }
             _ => draw.communication += time,
         }
     }

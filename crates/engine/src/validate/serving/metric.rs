@@ -89,8 +89,7 @@ impl Metric {
 }
 
 /// The published figures of a row: its primary metric where it is known, else the first of the
-/// others, the time to the first token beside it, and power and energy where they were measured at
-/// the chips.
+/// others, the time to the first token beside it, and power and energy.
 pub(super) fn measured(row: &Row, mode: Mode) -> Vec<Measured> {
     let mut found: Vec<Measured> = primary(row).into_iter().collect();
     let has_ttft = found.iter().any(|known| known.metric == TtftMs);
@@ -104,9 +103,7 @@ pub(super) fn measured(row: &Row, mode: Mode) -> Vec<Measured> {
             value,
         });
     }
-    // Power of MLPerf is that of the whole system at the wall.
-    let at_chips = row.lower("notes").contains("nvml");
-    if let (Some(watts), true) = (positive(row, "avg_power_w"), at_chips) {
+    if let Some(watts) = positive(row, "avg_power_w") {
         found.push(Measured {
             metric: Power,
             value: watts,

@@ -236,7 +236,7 @@ fn compare(
     if figures.is_empty() {
         return Err("no latency or throughput is given".to_owned());
     }
-    let found = predict::predict(&setup.case())?;
+    let found = setup.as_measured(predict::predict(&setup.case())?);
     let carried = without_chip(data, setup);
     let rows: Vec<ServingRow> = figures
         .iter()
@@ -276,7 +276,9 @@ fn without_chip(data: &Data, setup: &Setup) -> Option<Predicted> {
         curves: other,
         ..setup.case()
     };
-    predict::predict(&case).ok()
+    predict::predict(&case)
+        .ok()
+        .map(|found| setup.as_measured(found))
 }
 
 fn prediction(setup: &Setup, figure: &Measured, found: &Predicted) -> Option<ServingPrediction> {

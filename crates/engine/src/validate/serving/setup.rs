@@ -4,8 +4,11 @@ use chokepoint_catalog::{Catalog, ServingEngine};
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
+use chokepoint_units::Power;
 
-use super::case::{Formats, Lengths, Load, Mode, Parallelism, ServingCase, Speculation};
+use super::case::{
+    Formats, Lengths, Load, Mode, Parallelism, Predicted, ServingCase, Speculation,
+};
 use super::layout::parallelism;
 use super::load::{lengths, load, mode, most_sequences, speculation};
 use super::model::model;
@@ -33,6 +36,8 @@ pub(super) struct Setup<'a> {
     pub speculation: Option<Speculation>,
     /// Chips that the row counts.
     pub chips: u64,
+    /// Power beside the chips that the row's power holds; absent where it is not known.
+    pub host: Option<Power>,
     pub assumed: Assumed,
 }
 
@@ -53,13 +58,32 @@ impl Setup<'_> {
             speculation: self.speculation,
         }
     }
+
+    /// A prediction with the power that the row measures.
+    pub(super) fn as_measured(&self, found: Predicted) -> Predicted {
+        let power = found.power.zip(self.host);
+        Predicted {
+            power: power.map(|(chips, host)| chips + host),
+            ..found
+        }
+    }
+}
+
+/// Power beside the chips in a row's power: none where the chips' own meters were read (NVML), else
+/// that of the nodes, since MLPerf measures at the wall.
+fn host(row: &Row, parts: &SystemParts, chips: u64) -> Option<Power> {
+    if row.lower("notes").contains("nvml") {
+        return Some(Power::ZERO);
+    }
+    let node = parts.system.power.host.as_ref()?.value;
+    Some(node * chips.div_ceil(parts.system.node.chips) as f64)
 }
 
 /// Reads a row; a text says why it cannot be predicted.
 pub(super) fn setup<'a>(data: &'a Data, row: &Row) -> Result<Setup<'a>, String> {
     let mut assumed = Assumed::default();
     let parts = place(&data.catalog, row)?;
-    let chip = parts.spec.map_err(|error| error.message)?;
+    let chip = parts.spec.clone().map_err(|error| error.message)?;
     let engine = engine(&data.catalog, row, &mut assumed)?;
     let architecture = model(data, row, &mut assumed)?;
     let formats = formats(row, &chip, &mut assumed)?;
@@ -72,6 +96,7 @@ pub(super) fn setup<'a>(data: &'a Data, row: &Row) -> Result<Setup<'a>, String> 
     let chips = row.count("n_chips").unwrap_or_else(|| parallelism.chips());
     let mode = mode(row)?;
     Ok(Setup {
+        host: host(row, &parts, chips),
         lengths: lengths(row, mode, &mut assumed)?,
         load: load(row, mode, chips, &mut assumed)?,
         most_sequences: most_sequences(row),
