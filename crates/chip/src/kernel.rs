@@ -169,7 +169,7 @@ impl ChipSpec {
             groups,
             ..
         } = *product;
-        let Some(processors) = self.processors else {
+        let Some(processors) = self.like_processors else {
             return Ops::new(2.0 * groups * rows * columns * (depth + curve.prologue));
         };
         let tiles = groups * (rows / TILE).ceil() * (columns / TILE).ceil();
@@ -206,7 +206,7 @@ impl ChipSpec {
         let Some(curve) = pick(&self.prefill, format) else {
             return self.stream(scores.bytes);
         };
-        let rows = match self.processors {
+        let rows = match self.like_processors {
             Some(processors) => {
                 let tiles = scores.heads * (scores.query / QUERY_TILE).ceil();
                 waves(tiles, processors) * processors * QUERY_TILE

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chokepoint_chip::PowerDraw;
 
 use chokepoint_replay::{
-    Chunk, Curves, DecodeTime, Engine, Iteration, Order, Preemption, StepTime,
+    Chunk, Curves, DecodeTime, Engine, Iteration, Order, Preemption, StepTime, Transfer,
 };
 use chokepoint_serve::{Batch, Instance};
-use chokepoint_units::{Power, Seconds};
+use chokepoint_units::{Bytes, Power, Seconds};
 
 /// Tokens of a block of the cache (vLLM and `SGLang` defaults: 16 and, by page, up to 64).
 const BLOCK_TOKENS: u32 = 16;
@@ -96,6 +96,27 @@ impl<'a> InstanceTime<'a> {
     /// Mean power of the chips in the iterations with prompts that were timed.
     pub(crate) fn prompt_power(&self) -> Power {
         self.power(self.prompt_draw.get())
+    }
+
+    /// Each chip sends its share of a prompt's keys and values over the scale-out network.
+    pub(crate) fn transfer(&self) -> Transfer {
+        let Instance {
+            case,
+            layout,
+            precision,
+        } = self.instance;
+        let input = case.workload.input as f64;
+        let share = case
+            .architecture
+            .kv_bytes(precision.cache, layout.tp, input);
+        let latency = case.fabric.across(Bytes::ZERO);
+        let layers = u32::try_from(case.architecture.layers.len()).unwrap_or(u32::MAX);
+        Transfer {
+            bandwidth: share / (case.fabric.across(share) - latency),
+            bytes_per_token: share / input,
+            latency,
+            overlapped_layers: case.software.layerwise_transfer.then_some(layers.max(1)),
+        }
     }
 
     /// Power of the chips that decode some sequences with the mean context.

@@ -3,11 +3,10 @@
 use chokepoint_catalog::ServingEngine;
 use chokepoint_diag::Diagnostic;
 use chokepoint_replay::{
-    Distribution, Engine, Fleet, Load, Observer, Pool, Request, Role, Summary, Targets, Transfer,
-    replay,
+    Distribution, Engine, Fleet, Load, Observer, Pool, Request, Role, Summary, Targets, replay,
 };
 use chokepoint_serve::Instance;
-use chokepoint_units::{Bytes, Energy, Seconds};
+use chokepoint_units::{Energy, Seconds};
 
 use super::layout;
 use super::meter::{Activity, Meter};
@@ -122,7 +121,7 @@ impl Deployed<'_> {
                 time,
             };
             fleet.pools = vec![pool(Role::Prefill, prefill), pool(Role::Decode, decode)];
-            fleet.transfer = Some(self.transfer());
+            fleet.transfer = Some(time.transfer());
         }
         let within = |target: Option<Seconds>| target.map(|target| target - host);
         fleet.targets = Targets {
@@ -133,27 +132,6 @@ impl Deployed<'_> {
         fleet.router = request.router;
         fleet.horizon = request.horizon;
         fleet
-    }
-
-    /// Each chip sends its share of a prompt's keys and values over the scale-out network.
-    fn transfer(&self) -> Transfer {
-        let Instance {
-            case,
-            layout,
-            precision,
-        } = self.instance;
-        let input = case.workload.input as f64;
-        let share = case
-            .architecture
-            .kv_bytes(precision.cache, layout.tp, input);
-        let latency = case.fabric.across(Bytes::ZERO);
-        let layers = u32::try_from(case.architecture.layers.len()).unwrap_or(u32::MAX);
-        Transfer {
-            bandwidth: share / (case.fabric.across(share) - latency),
-            bytes_per_token: share / input,
-            latency,
-            overlapped_layers: case.software.layerwise_transfer.then_some(layers.max(1)),
-        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! A benchmark replayed request by request.
 
-use chokepoint_replay::{Fleet, Lengths, Process, Record, Router, Summary, Synthetic, replay};
+use std::iter;
+
+use chokepoint_replay::{
+    Fleet, Lengths, Pool, Process, Record, Role, Router, Summary, Synthetic, replay,
+};
 use chokepoint_units::Seconds;
 
-use super::case::{Load, Predicted, Rates};
+use super::case::{Load, Predicted, Rates, Workers};
 use super::predict::{Server, whole};
 use crate::step_time::InstanceTime;
 
@@ -16,8 +20,9 @@ impl Server<'_> {
     /// The benchmark as it runs: all clients start at once, each sends its next request when the last
     /// is answered, ten requests for each in all (`InferenceMAX` README: `--num-prompts` ten times
     /// `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does. Absent where the
-    /// load is another, does not fit, or finds prefixes in the cache.
-    pub(super) fn replayed(&self) -> Option<Summary> {
+    /// load is another, does not fit, or finds prefixes in the cache. With `prefill` workers prompts are
+    /// theirs, and their cache is sent on.
+    pub(super) fn replayed(&self, prefill: Option<&Workers>) -> Option<Summary> {
         let (clients, requests) = match self.case.load {
             Load::Running(clients) | Load::Concurrency(clients) => (clients, clients * ROUNDS),
             Load::AtOnce(requests) => (requests, requests),
@@ -29,16 +34,31 @@ impl Server<'_> {
             return None;
         }
         let time = InstanceTime::new(self.instance);
-        let instances = self.decoders.count * self.decoders.spread.pp;
+        let instances = pipelines(&self.decoders)?;
         let engine = if self.fits {
             time.engine()
         } else {
-            time.engine_for(clients / instances as f64)
+            time.engine_for(clients / f64::from(instances))
         };
-        let fleet = Fleet {
+        let mut fleet = Fleet {
             router: Router::RoundRobin,
-            ..Fleet::of(u32::try_from(instances).ok()?, engine, &time)
+            ..Fleet::of(instances, engine, &time)
         };
+        let prefill_time = prefill.map(|workers| InstanceTime::new(self.prefiller(workers)));
+        if let Some((workers, time)) = prefill.zip(prefill_time.as_ref()) {
+            let decode = fleet.pools.iter().map(|pool| Pool {
+                role: Role::Decode,
+                ..*pool
+            });
+            let prompts = Pool {
+                role: Role::Prefill,
+                instances: pipelines(workers)?,
+                engine: time.engine(),
+                time,
+            };
+            fleet.pools = iter::once(prompts).chain(decode).collect();
+            fleet.transfer = Some(time.transfer());
+        }
         let lengths = &self.case.lengths;
         let drawn = |mean: f64| Lengths {
             least: whole(mean * (1.0 - lengths.spread)) as u32,
@@ -84,4 +104,9 @@ impl Server<'_> {
             output_tokens_per_second: summary.output_tokens_per_second,
         };
     }
+}
+
+/// Instances of a pool; each stage of a pipeline runs a batch of its own.
+fn pipelines(workers: &Workers) -> Option<u32> {
+    u32::try_from(workers.count * workers.spread.pp).ok()
 }

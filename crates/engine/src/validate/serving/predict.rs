@@ -345,7 +345,7 @@ impl<'a> Server<'a> {
         found.tpot = Some(steady.tpot);
         found.ttft = Some(steady.ttft + self.wait(&steady) + self.case.engine.request_host.value);
         found.whole = found.ttft.map(|ttft| ttft + steady.tpot * self.later());
-        if let Some(summary) = self.replayed() {
+        if let Some(summary) = self.replayed(None) {
             self.take(&mut found, &summary);
         }
         self.split_first(&mut found, &self.instance);
@@ -474,13 +474,18 @@ impl<'a> Server<'a> {
         chip.energy(mean.draw) / mean.total() * self.decoders.chips() as f64
     }
 
+    /// An instance of prefill workers.
+    pub(super) fn prefiller(&self, workers: &Workers) -> Instance<'_> {
+        instance(self.case, self.instance.case, &workers.spread)
+    }
+
     /// A pool for each phase: as many requests as the slower of both, or as the clients send who
     /// wait for their answers.
     fn disaggregated(&self, prefill: &Workers) -> Result<Predicted, String> {
         let Load::Concurrency(clients) = self.case.load else {
             return Err("disaggregated serving without a concurrency is not predicted".to_owned());
         };
-        let prefiller = instance(self.case, self.instance.case, &prefill.spread);
+        let prefiller = self.prefiller(prefill);
         let prompt = self.prompts(&prefiller, 1.0).total();
         let late = prefiller.late(prefiller.handover(1), prompt);
         let highest = prefill.groups() / prompt.get();
@@ -511,6 +516,9 @@ impl<'a> Server<'a> {
         found.tpot = Some(tpot);
         found.ttft = Some(first(requests).max(left));
         found.whole = found.ttft.map(|ttft| ttft + tpot * self.later());
+        if let Some(summary) = self.replayed(Some(prefill)) {
+            self.take(&mut found, &summary);
+        }
         self.split_first(&mut found, &prefiller);
         Ok(found)
     }

@@ -6,9 +6,7 @@ use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
 use chokepoint_units::Power;
 
-use super::case::{
-    Formats, Lengths, Load, Mode, Parallelism, Predicted, ServingCase, Speculation,
-};
+use super::case::{Formats, Lengths, Load, Mode, Parallelism, Predicted, ServingCase, Speculation};
 use super::layout::parallelism;
 use super::load::{lengths, load, mode, most_sequences, speculation};
 use super::model::model;
