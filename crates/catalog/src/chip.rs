@@ -91,6 +91,10 @@ pub struct CalibrationUse {
     /// a measurement of this chip exists.
     #[serde(default)]
     pub scale: Option<Figure<f64>>,
+    /// Tensor rate of a processor over that of the curves' chip, where the processors are alike
+    /// otherwise.
+    #[serde(default)]
+    pub tensor_rate: Option<Figure<f64>>,
     /// Share of a kernel's benchmark rate that this chip sustains, in place of that of the curves: for
     /// a chip whose power limit is not where the curves' chip has it.
     #[serde(default)]
@@ -242,6 +246,12 @@ impl Chip {
                 .sustained
                 .iter()
                 .map(|f| f.row("calibration.sustained")),
+        );
+        rows.extend(
+            self.calibration
+                .tensor_rate
+                .iter()
+                .map(|f| f.row("calibration.tensor_rate")),
         );
         rows.extend(self.die.area.iter().map(|f| f.row("die.area")));
         rows.extend(

@@ -8,6 +8,7 @@
 //! Limits: no clock drop under load, which the share sustained in a step holds; errors of the fit
 //! are carried as intervals.
 
+mod carried;
 mod curves;
 mod kernel;
 mod operator;

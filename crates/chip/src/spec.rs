@@ -9,6 +9,7 @@ use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Quantity};
 
 use crate::KernelClass;
+use crate::carried::TensorRate;
 
 /// Extra relative half-width when curves are borrowed from another chip: fits carried between
 /// data-centre chips lose 0 to 13 points of error, 15 where the vendor differs
@@ -126,6 +127,8 @@ impl ChipSpec {
         let processors = cores
             .and_then(|cores| cores.count)
             .map(|count| count as f64);
+        let tensor = chip.calibration.tensor_rate.as_ref();
+        let tensor = TensorRate(tensor.map_or(1.0, |figure| figure.value));
         let streaming = cores.is_some_and(|cores| cores.unit.as_deref() == Some("SM"));
         Ok(Self {
             id: chip.id.clone(),
@@ -160,11 +163,11 @@ impl ChipSpec {
                 .iter()
                 .map(|(format, figure)| (*format, figure.value))
                 .collect(),
-            gemm: curves.gemm.clone(),
-            grouped: curves.grouped_gemm.clone(),
-            prefill: curves.attention_prefill.clone(),
-            decode: curves.attention_decode.clone(),
-            latent: curves.attention_decode_latent.clone(),
+            gemm: tensor.gemm(&curves.gemm),
+            grouped: tensor.gemm(&curves.grouped_gemm),
+            prefill: tensor.prefill(&curves.attention_prefill),
+            decode: tensor.decode(&curves.attention_decode),
+            latent: tensor.decode(&curves.attention_decode_latent),
             processors,
             like_processors: processors.filter(|_| !chip.calibration.borrowed || streaming),
             stream: curves.stream,

@@ -79,11 +79,7 @@ fn workload(case: &ServingCase) -> Workload {
     let lengths = &case.lengths;
     Workload {
         input: whole(lengths.input),
-        output: whole(if lengths.whole_context {
-            1.0
-        } else {
-            lengths.output
-        }),
+        output: whole(lengths.output),
         ttft: NO_LIMIT,
         tpot: NO_LIMIT,
         formats: vec![case.formats.weights],
