@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
-use chokepoint_engine::units::{NumberFormat, Quantity, Seconds, parse_quantity};
+use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{
     Ask, Goal, Launcher, ServeRequest, Serving, ServingRun, launch, parse_formats, run_serving,
 };
@@ -12,6 +12,7 @@ use chokepoint_report::{Language, serve_csv, serve_json, serve_svg, serve_table}
 use clap::{Args, ValueEnum};
 
 use crate::args::{Format, Shared};
+use crate::options::quantity;
 use crate::{Ending, files};
 
 /// Options of `serve`.
@@ -148,8 +149,8 @@ fn request(options: &Serve) -> Result<ServeRequest, Diagnostic> {
             model: options.model.clone(),
             input: options.input_tokens,
             output: options.output_tokens,
-            ttft: time("--ttft", &options.ttft)?,
-            tpot: time("--tpot", &options.tpot)?,
+            ttft: quantity("--ttft", &options.ttft)?,
+            tpot: quantity("--tpot", &options.tpot)?,
             formats: parse_formats(&options.formats)?,
             cache_format: one_format(&options.cache_format)?,
             expert_imbalance: options.imbalance,
@@ -180,14 +181,6 @@ fn request(options: &Serve) -> Result<ServeRequest, Diagnostic> {
             EngineName::Dynamo => Launcher::Dynamo,
         }),
     })
-}
-
-fn time(option: &str, text: &str) -> Result<Seconds, Diagnostic> {
-    let value = parse_quantity(Seconds::DIMENSION, text).map_err(|error| {
-        let problem = Diagnostic::new(Code::Unit, error.to_string());
-        problem.at(option, text, 0..text.len())
-    })?;
-    Ok(Seconds::from_base(value))
 }
 
 /// One number format.

@@ -9,7 +9,9 @@ mod result;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_serve::{Case, Plan, front};
 
+pub(crate) use given::given;
 pub use request::{Ask, Goal, ServeRequest};
+pub(crate) use request::{option, options_in};
 pub use result::{ServeFound, ServePlan, ServingRun};
 
 use crate::Data;
@@ -47,7 +49,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         chips: request.chips.unwrap_or(MOST_CHIPS),
     };
     let plan = match &request.ask {
-        Ask::Given(text) => Some(given::given(text, &case)?),
+        Ask::Given(text) => Some(given(text, &case)?),
         Ask::Best(_) | Ask::Rate(_) => None,
     };
     let case = Case {

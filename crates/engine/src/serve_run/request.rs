@@ -135,13 +135,13 @@ const OPTIONS: [(&str, &str); 6] = [
 ];
 
 /// The option of a field; else one of its name.
-fn option(field: &str) -> String {
+pub(crate) fn option(field: &str) -> String {
     let known = OPTIONS.iter().find(|(name, _)| *name == field);
     known.map_or_else(|| format!("--{field}"), |(_, option)| (*option).to_owned())
 }
 
 /// A text with the options of the fields that it names.
-fn options_in(text: &str) -> String {
+pub(crate) fn options_in(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let bare = word.trim_end_matches([',', ':']);
         let known = OPTIONS.iter().find(|(name, _)| *name == bare);

@@ -24,12 +24,9 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
         ("engine", request.engine.clone()),
         ("router", router_name(request.router).to_owned()),
         ("source", source(run).to_owned()),
-        (
-            "plan",
-            found.map_or_else(String::new, |it| it.layout.to_string()),
-        ),
+        ("plan", found.map_or_else(String::new, ReplayFound::layouts)),
         ("instances", found.map_or_else(String::new, instances)),
-        ("chips", whole(found.map(|it| it.chips))),
+        ("chips", whole(found.map(ReplayFound::chips))),
         ("requests", run.means.requests.to_string()),
         ("finished", whole(summary.map(|it| it.finished))),
         ("rejected", whole(summary.map(|it| it.rejected))),
@@ -55,6 +52,15 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
         ("utilisation", number(found.map(ReplayFound::utilisation))),
         ("cached_share", number(found.map(ReplayFound::cached_share))),
         ("preemptions", whole(found.map(ReplayFound::preemptions))),
+        ("failures", whole(found.map(ReplayFound::failed))),
+        (
+            "mean_instances_up",
+            number(found.and_then(ReplayFound::mean_up)),
+        ),
+        (
+            "start_up_seconds",
+            number(found.and_then(|it| it.start_up).map(Seconds::get)),
+        ),
         (
             "chip_joules_per_output_token",
             number(found.and_then(joules_per_token)),
@@ -89,6 +95,17 @@ fn times(run: &ReplayRun) -> Vec<(String, String)> {
     cells
 }
 
+/// Name of an outcome.
+pub(super) const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Finished => "finished",
+        Outcome::RejectedTooLong => "rejected_too_long",
+        Outcome::RejectedEmpty => "rejected_empty",
+        Outcome::RejectedRetries => "rejected_retries",
+        Outcome::Unfinished => "unfinished",
+    }
+}
+
 /// Heading of the lines of requests.
 #[must_use]
 pub const fn record_columns() -> &'static str {
@@ -99,13 +116,7 @@ made_tokens,cached_tokens,class,instance,preemptions,retries\n"
 /// The line of a request, in the order in which they end.
 #[must_use]
 pub fn record_line(record: &Record) -> String {
-    let outcome = match record.outcome {
-        Outcome::Finished => "finished",
-        Outcome::RejectedTooLong => "rejected_too_long",
-        Outcome::RejectedEmpty => "rejected_empty",
-        Outcome::RejectedRetries => "rejected_retries",
-        Outcome::Unfinished => "unfinished",
-    };
+    let outcome = outcome_name(record.outcome);
     let first = record
         .first_token
         .map_or_else(String::new, |time| time.get().to_string());

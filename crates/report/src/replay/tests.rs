@@ -1,8 +1,6 @@
 //! A made-up replay, and one that could not run.
 
-use chokepoint_engine::trace::{
-    Drawn, Lengths, Outcome, Process, Record, Router, Synthetic, Targets,
-};
+use chokepoint_engine::trace::{Drawn, Lengths, Outcome, Process, Record, Synthetic, Targets};
 use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
 use chokepoint_engine::{Data, ReplayRequest, ReplayRun, ReplaySource, run_replay};
 use serde_json::Value;
@@ -22,27 +20,19 @@ fn run(model: &str, split: Option<(u32, u32)>) -> ReplayRun {
         },
         seed: 1,
     };
+    let source = ReplaySource::Synthetic {
+        drawn,
+        concurrency: None,
+    };
     let request = ReplayRequest {
-        model: model.to_owned(),
-        system: "hgx-h100".to_owned(),
-        engine: "vllm".to_owned(),
-        source: ReplaySource::Synthetic {
-            drawn,
-            concurrency: None,
-        },
-        instances: None,
-        chips: None,
         disaggregate: split,
         plan: Some("tp=1".to_owned()),
         formats: vec![NumberFormat::Fp8],
-        cache_format: NumberFormat::Bf16,
-        router: Router::LeastLoaded,
         targets: Targets {
             first_token: Some(Seconds::new(0.1)),
             ..Targets::default()
         },
-        prefix_cache: true,
-        horizon: None,
+        ..ReplayRequest::new(model, "hgx-h100", source)
     };
     let data = Data::load(&[]).unwrap();
     let mut open = || -> Result<Drawn, _> { drawn.draw() };

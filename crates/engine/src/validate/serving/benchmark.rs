@@ -29,7 +29,7 @@ impl Server<'_> {
             return None;
         }
         let time = InstanceTime::new(self.instance);
-        let instances = self.decoders.count * self.decoders.spread.pp;
+        let instances = self.decoders.count;
         let engine = if self.fits {
             time.engine()
         } else {
