@@ -54,7 +54,9 @@ pub use run::{
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
-pub use serve_run::{Ask, Goal, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving};
+pub use serve_run::{
+    Ask, Goal, RandomArrivals, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving,
+};
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
     Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, Peer,

@@ -27,6 +27,7 @@ use chokepoint_units::Seconds;
 pub use changes::{ReplayFailures, ReplayScaling, parse_autoscale};
 use deployed::Deployed;
 use layout::Chosen;
+pub(crate) use meter::Meter;
 pub use meter::{Activity, Spent};
 use request::most;
 pub use request::{

@@ -3,6 +3,7 @@
 
 mod find;
 mod given;
+mod random;
 mod request;
 mod result;
 
@@ -10,6 +11,7 @@ use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_serve::{Case, Plan, front};
 
 pub(crate) use given::given;
+pub use random::RandomArrivals;
 pub use request::{Ask, Goal, ServeRequest};
 pub(crate) use request::{option, options_in};
 pub use result::{ServeFound, ServePlan, ServingRun};
@@ -62,7 +64,13 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         prices,
         launcher: request.launcher,
     };
-    let found = setting.find(&request.ask, plan.as_ref());
+    let (found, arrivals) = match request.percentile {
+        None => (setting.find(&request.ask, plan.as_ref()), None),
+        Some(percent) => {
+            let (found, arrivals) = random::find(&setting, percent, plan.as_ref())?;
+            (found, Some(arrivals))
+        }
+    };
     let best = found.plans.first();
     let paid = match (best, &request.ask) {
         (Some(best), _) => Some(best.chips),
@@ -84,6 +92,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         prices: prices.id.clone(),
         ask: request.ask.clone(),
         workload: workload.clone(),
+        arrivals,
         notes: notes_of_run(&setting, request, best, paid),
         found: result(&setting, &found),
         software,
@@ -110,10 +119,15 @@ fn chips(request: &ServeRequest, plan: Option<&Plan>) -> Result<u64, Diagnostic>
 
 fn result(setting: &Setting, found: &Found) -> Option<ServeFound> {
     let (best, others) = found.plans.split_first()?;
-    let case = setting.on(best.chips);
-    let beside: Vec<_> = others.iter().map(|one| one.prediction.clone()).collect();
-    let mut outcome = explained(&case, &best.prediction, &beside);
-    setting.pay(best.chips, &mut outcome);
+    let outcome = if best.sustained.is_some() {
+        setting.outcome(best)
+    } else {
+        let case = setting.on(best.chips);
+        let beside: Vec<_> = others.iter().map(|one| one.prediction.clone()).collect();
+        let mut outcome = explained(&case, &best.prediction, &beside);
+        setting.pay(best.chips, &mut outcome);
+        outcome
+    };
     Some(ServeFound {
         outcome,
         plan: best.prediction.plan,
@@ -130,7 +144,7 @@ fn shown(setting: &Setting, candidate: &Candidate) -> ServePlan {
 fn on_front(setting: &Setting, chips: u64) -> Vec<ServePlan> {
     let plans = front(&setting.on(chips)).into_iter();
     plans
-        .map(|prediction| shown(setting, &Candidate { chips, prediction }))
+        .map(|prediction| shown(setting, &Candidate::steady(chips, prediction)))
         .collect()
 }
 
@@ -187,6 +201,9 @@ fn asked(request: &ServeRequest) -> Vec<Statement> {
             ("accepted", accepted.to_string()),
         ];
         all.push(Statement::new("drafts", counts));
+    }
+    if request.percentile.is_some() {
+        all.push(Statement::new("percentile-held", []));
     }
     match request.ask {
         Ask::Best(Goal::Cost | Goal::Energy) => all.push(Statement::new("goal-units", [])),

@@ -24,6 +24,7 @@ fn infeasible() -> ServingRun {
         chips: Some(2048),
         prices: "retail-2025".to_owned(),
         ask: Ask::Best(Goal::Throughput),
+        arrivals: None,
         workload: Workload {
             input: 4096,
             output: 1024,
