@@ -65,3 +65,48 @@ fn every_fault_is_explained() {
         wrong.join("\n")
     );
 }
+
+/// Traces that cannot be read: file, line and field are named, and nothing is left behind.
+#[test]
+fn every_fault_of_a_trace_is_explained() {
+    let folder = root().join("tests/faults/traces");
+    let mut faults: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending != "txt"))
+        .collect();
+    faults.sort();
+    assert!(faults.len() >= 15, "only {} faults", faults.len());
+    let out = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for fault in &faults {
+        let name = fault.file_name().unwrap().to_str().unwrap();
+        let run = Command::new(env!("CARGO_BIN_EXE_chokepoint"))
+            .current_dir(root())
+            .args(["replay", &format!("tests/faults/traces/{name}")])
+            .args(["--model", "llama-3.1-8b", "--system", "hgx-h100"])
+            .arg("--records")
+            .arg(out.path().join("records.parquet"))
+            .arg("--output")
+            .arg(out.path().join("result.txt"))
+            .output()
+            .unwrap();
+        let message = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{name}: {message}");
+        assert!(run.stdout.is_empty(), "{name} printed a result");
+        let left = std::fs::read_dir(out.path()).unwrap().count();
+        assert_eq!(left, 0, "{name} left a file behind");
+        assert!(message.contains("error[CK"), "{name}: {message}");
+        let expected = fault.with_extension("txt");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&expected, &message).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != message {
+            wrong.push(format!("{name}:\n{message}"));
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "messages changed (UPDATE=1 accepts them):\n{}",
+        wrong.join("\n")
+    );
+}

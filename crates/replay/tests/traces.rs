@@ -240,7 +240,8 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC*", lines in proptest::collection::vec("[-0-9a-zA-Z,:. {}\"\\[\\]_]{0,40}", 0..6)) {
         let _ = read(&text);
-        for header in [AZURE, BURST, "{\"timestamp\":0,\"input_length\":1,\"output_length\":1}\n"] {
+        let priority = "Timestamp,priority,Request tokens,Response tokens\n";
+        for header in [AZURE, BURST, priority, "{\"timestamp\":0,\"input_length\":1,\"output_length\":1}\n"] {
             let whole = format!("{header}{}", lines.join("\n"));
             if let Ok(requests) = read(&whole) {
                 prop_assert!(requests.windows(2).all(|pair| pair[0].arrival <= pair[1].arrival));

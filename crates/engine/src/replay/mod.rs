@@ -66,7 +66,7 @@ where
     let parts = system_parts(&data.catalog, &request.system)?;
     let means = match &request.source {
         ReplaySource::Synthetic { drawn, .. } => drawn_means(drawn)?,
-        ReplaySource::Trace { limit, .. } => means(open()?.take(most(*limit)))?,
+        ReplaySource::Trace { name, limit, .. } => means(name, open()?.take(most(*limit)))?,
     };
     let mut run = ReplayRun {
         request: request.clone(),
@@ -125,6 +125,7 @@ fn engine<'a>(request: &ReplayRequest, data: &'a Data) -> Result<&'a ServingEngi
 }
 
 fn means(
+    name: &str,
     requests: impl Iterator<Item = Result<Request, Diagnostic>>,
 ) -> Result<MeanLengths, Diagnostic> {
     let (mut count, mut input, mut output, mut shared) = (0, 0, 0, false);
@@ -136,7 +137,8 @@ fn means(
         shared |= !request.hash_ids.is_empty();
     }
     if count == 0 {
-        return Err(Diagnostic::new(Code::Value, "the trace has no requests"));
+        let message = format!("{name} has no requests");
+        return Err(Diagnostic::new(Code::Value, message).help("write a line for each request"));
     }
     Ok(MeanLengths {
         requests: count,
