@@ -75,7 +75,7 @@ fn whole_front(bencher: Bencher) {
 }
 
 /// A search for the plan that meets targets at the 99th percentile; items are whole replays, each of 1,000
-/// requests that count and those that fill and empty the plan.
+/// requests that count and those that fill and empty the plan: thousands for instances of many chips.
 #[divan::bench(sample_count = 5, args = [
     ("llama-3.1-8b", 1),
     ("llama-3.1-70b", 16),

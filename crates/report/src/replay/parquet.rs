@@ -88,7 +88,7 @@ impl<W: Write + Send> RecordTable<W> {
         let writer = schema()
             .and_then(|schema| SerializedFileWriter::new(file, schema, Arc::new(properties)));
         Ok(Self {
-            writer: writer.map_err(unwritten)?,
+            writer: writer.map_err(|error| unwritten(&error))?,
             group: Vec::new(),
         })
     }
@@ -102,7 +102,7 @@ impl<W: Write + Send> RecordTable<W> {
         if self.group.len() < GROUP {
             return Ok(());
         }
-        self.write().map_err(unwritten)
+        self.write().map_err(|error| unwritten(&error))
     }
 
     /// Ends the file and gives it back.
@@ -111,9 +111,10 @@ impl<W: Write + Send> RecordTable<W> {
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<W, Diagnostic> {
         if !self.group.is_empty() {
-            self.write().map_err(unwritten)?;
+            self.write().map_err(|error| unwritten(&error))?;
         }
-        self.writer.into_inner().map_err(unwritten)
+        let file = self.writer.into_inner();
+        file.map_err(|error| unwritten(&error))
     }
 
     fn write(&mut self) -> Result<(), ParquetError> {
@@ -178,6 +179,6 @@ fn schema() -> Result<TypePtr, ParquetError> {
     table.build().map(Arc::new)
 }
 
-fn unwritten(error: ParquetError) -> Diagnostic {
+fn unwritten(error: &ParquetError) -> Diagnostic {
     Diagnostic::new(Code::File, format!("cannot write the requests: {error}"))
 }
