@@ -167,7 +167,8 @@ fn held(instance: &Instance<'_>, tokens: f64) -> Bytes {
 }
 
 /// Each chip sends its share of a prompt's keys and values over the scale-out network; attention groups
-/// send side by side, as one link as wide as all of theirs.
+/// send side by side, as one link as wide as all of theirs, through which a prompt that leaves alone is
+/// that much too fast.
 fn transfer(instance: &Instance<'_>) -> Transfer {
     let Instance { case, layout, .. } = instance;
     let input = case.workload.input as f64;

@@ -37,6 +37,7 @@ fn replayed(model: &str, run: &ServingRun, rate: f64) -> (f64, f64) {
         pool.instances * layout.dp * layout.pp * pool.batch
     });
     let around: u64 = under_way.sum();
+    assert!(around < 1000, "{around}");
     let drawn = Synthetic {
         requests: around * 2 + 1000,
         process: Process::Poisson { rate },

@@ -14,8 +14,8 @@
 //! Like instances are replayed as one: n instances become one that gets an n-th of the rate, 4 prefill
 //! and 6 decode instances become 2 and 3 that get half, as if requests were dealt to the groups at random.
 //! Within a group the instance with the fewest requests gets the next. Requests count after as many as the
-//! plan has under way at most, which fill it, and before as many again, while which it empties: 1,000, or
-//! as many as leave ten beyond the percentile.
+//! plan has under way at most, which fill it, and before as many again, while which it empties: as many as it
+//! has under way, so that a queue shows, 1,000 at least, and enough to leave ten beyond the percentile.
 //!
 //! Limits: a rate is taken to be sustained when these requests meet the targets, so that a queue that grows
 //! too slowly for them to see passes, but never beyond the steady state's rate; prompts in the cache are
@@ -47,7 +47,7 @@ const SEED: u64 = 1;
 pub struct RandomArrivals {
     /// Requests of a hundred that meet the targets.
     pub percent: f64,
-    /// Requests of a replay that count.
+    /// Requests of a replay that count at least; as many as the plan has under way where those are more.
     pub counted: u64,
     /// Seed of the arrivals.
     pub seed: u64,
@@ -187,6 +187,8 @@ struct Trial<'a> {
     instances: PlanInstances<'a>,
     /// Requests before those that count, and after.
     around: u64,
+    /// Requests that count.
+    counted: u64,
     arrivals: RandomArrivals,
     replays: u64,
 }
@@ -209,13 +211,15 @@ impl<'a> Trial<'a> {
             let layout = pool.layout;
             pool.instances * layout.dp * layout.pp * pool.batch
         };
+        let around = under_way(&group.decode) + group.prefill.as_ref().map_or(0, under_way);
         Self {
             case,
             steady: found.requests_per_second,
             rate: found.requests_per_second / groups as f64,
             group,
             instances: PlanInstances::new(case, &group),
-            around: under_way(&group.decode) + group.prefill.as_ref().map_or(0, under_way),
+            around,
+            counted: arrivals.counted.max(around),
             arrivals: *arrivals,
             replays: 0,
         }
@@ -268,7 +272,7 @@ impl<'a> Trial<'a> {
         let workload = self.case.workload;
         let tokens = |count: u64| Lengths::fixed(u32::try_from(count).unwrap_or(u32::MAX));
         let drawn = Synthetic {
-            requests: self.around * 2 + self.arrivals.counted,
+            requests: self.around * 2 + self.counted,
             process: Process::Poisson { rate },
             input: tokens(workload.input),
             output: tokens(workload.output),
@@ -285,7 +289,7 @@ impl<'a> Trial<'a> {
     }
 
     fn latencies(&self, fleet: &Fleet<'_>, rate: f64) -> Result<Latencies, Diagnostic> {
-        let counted = self.around..self.around + self.arrivals.counted;
+        let counted = self.around..self.around + self.counted;
         let (mut first, mut later) = (Vec::new(), Vec::new());
         let mut watch = |record: &Record| {
             if counted.contains(&record.request) {

@@ -33,7 +33,7 @@ pub fn serve_json(run: &ServingRun, seconds: f64, language: Language) -> Result<
         "asked_requests_per_second": rate,
         "percentile": run.arrivals.map(|it| json!({
             "percent": it.percent,
-            "counted_requests": it.counted,
+            "least_counted_requests": it.counted,
             "seed": it.seed,
             "replays": it.replays,
             "untried_plans": it.untried,
