@@ -90,12 +90,6 @@ pub struct Replay {
     /// Longest time to the last token of a good request, as "20 s".
     #[arg(long, value_name = "TIME")]
     pub latency: Option<String>,
-    /// How instances schedule.
-    #[command(flatten)]
-    pub scheduling: Scheduling,
-    /// How instances come and go.
-    #[command(flatten)]
-    pub changes: Changes,
     /// The replay ends at this time; what is under way is unfinished.
     #[arg(long, value_name = "TIME")]
     pub horizon: Option<String>,
@@ -108,6 +102,12 @@ pub struct Replay {
     /// Form of the result.
     #[arg(long, value_enum, default_value = "table")]
     pub format: Format,
+    /// How instances schedule.
+    #[command(flatten)]
+    pub scheduling: Scheduling,
+    /// How instances come and go.
+    #[command(flatten)]
+    pub changes: Changes,
 }
 
 /// How instances schedule.

@@ -85,10 +85,7 @@ where
         }
     };
     let workload = workload(request, &means);
-    let software = Software {
-        layerwise_transfer: request.layerwise_transfer,
-        ..serving_software(engine, &parts.chip.calibration.curve)
-    };
+    let software = software(request, engine, &parts);
     let case = Case {
         architecture: &architecture,
         workload: &workload,
@@ -179,6 +176,14 @@ fn workload(request: &ReplayRequest, means: &MeanLengths) -> Workload {
             drafted,
             accepted: request.accepted_tokens.unwrap_or_default(),
         }),
+    }
+}
+
+/// The engine, with the transfers that are asked for.
+fn software(request: &ReplayRequest, engine: &ServingEngine, parts: &SystemParts) -> Software {
+    Software {
+        layerwise_transfer: request.layerwise_transfer,
+        ..serving_software(engine, &parts.chip.calibration.curve)
     }
 }
 

@@ -64,13 +64,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         prices,
         launcher: request.launcher,
     };
-    let (found, arrivals) = match request.percentile {
-        None => (setting.find(&request.ask, plan.as_ref()), None),
-        Some(percent) => {
-            let (found, arrivals) = random::find(&setting, percent, plan.as_ref())?;
-            (found, Some(arrivals))
-        }
-    };
+    let (found, arrivals) = look(&setting, request, plan.as_ref())?;
     let best = found.plans.first();
     let paid = match (best, &request.ask) {
         (Some(best), _) => Some(best.chips),
@@ -102,6 +96,21 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         front,
         architecture: architecture.clone(),
     })
+}
+
+/// The plans that answer what is asked: in steady state, or at a percentile.
+fn look(
+    setting: &Setting,
+    request: &ServeRequest,
+    plan: Option<&Plan>,
+) -> Result<(Found, Option<RandomArrivals>), Diagnostic> {
+    match request.percentile {
+        None => Ok((setting.find(&request.ask, plan), None)),
+        Some(percent) => {
+            let (found, arrivals) = random::find(setting, percent, plan)?;
+            Ok((found, Some(arrivals)))
+        }
+    }
 }
 
 /// Chips that may be used: those named, else those of the given plan, else as many as are counted.

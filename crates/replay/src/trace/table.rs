@@ -119,17 +119,7 @@ impl Table {
         };
         let class = || match self.priority {
             None => Ok(0),
-            Some(_) => {
-                let (span, text) = column(3)?;
-                let read = text.parse().ok();
-                read.ok_or_else(|| {
-                    let message = format!(
-                        "{PRIORITY} is \"{}\"; expected a whole number from 0 (most urgent) to 255",
-                        shown(text)
-                    );
-                    row.wrong(Code::Value, &message, span)
-                })
-            }
+            Some(_) => column(3).and_then(|(span, text)| class(row, text, span)),
         };
         let request = Request {
             arrival: Seconds::ZERO,
@@ -140,6 +130,17 @@ impl Table {
         };
         Ok((time, request))
     }
+}
+
+/// The priority class of a line.
+fn class(row: Row<'_>, text: &str, span: Range<usize>) -> Result<u8, Diagnostic> {
+    text.parse().map_err(|_| {
+        let message = format!(
+            "{PRIORITY} is \"{}\"; expected a whole number from 0 (most urgent) to 255",
+            shown(text)
+        );
+        row.wrong(Code::Value, &message, span)
+    })
 }
 
 fn bad_tokens(row: Row<'_>, name: &str, text: &str, span: Range<usize>) -> Diagnostic {

@@ -52,7 +52,32 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
         ("utilisation", number(found.map(ReplayFound::utilisation))),
         ("cached_share", number(found.map(ReplayFound::cached_share))),
         ("preemptions", whole(found.map(ReplayFound::preemptions))),
-        ("failures", whole(found.map(ReplayFound::failed))),
+        (
+            "chip_joules_per_output_token",
+            number(found.and_then(joules_per_token)),
+        ),
+    ]
+    .map(|(name, cell)| (name.to_owned(), cell))
+    .into();
+    cells.extend(changes(found));
+    cells.extend(times(run));
+    let reason = run.found.as_ref().err().map_or("", |reason| reason.key);
+    cells.push(("reason".to_owned(), reason.to_owned()));
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(cells.iter().map(|(name, _)| name))?;
+    writer.write_record(cells.iter().map(|(_, cell)| cell))?;
+    text(writer)
+}
+
+/// Instances that came and went.
+fn changes(found: Option<&ReplayFound>) -> [(String, String); 3] {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let failed = found.map(ReplayFound::failed);
+    [
+        (
+            "failures",
+            failed.map_or_else(String::new, |it| it.to_string()),
+        ),
         (
             "mean_instances_up",
             number(found.and_then(ReplayFound::mean_up)),
@@ -61,20 +86,8 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
             "start_up_seconds",
             number(found.and_then(|it| it.start_up).map(Seconds::get)),
         ),
-        (
-            "chip_joules_per_output_token",
-            number(found.and_then(joules_per_token)),
-        ),
     ]
     .map(|(name, cell)| (name.to_owned(), cell))
-    .into();
-    cells.extend(times(run));
-    let reason = run.found.as_ref().err().map_or("", |reason| reason.key);
-    cells.push(("reason".to_owned(), reason.to_owned()));
-    let mut writer = Writer::from_writer(Vec::new());
-    writer.write_record(cells.iter().map(|(name, _)| name))?;
-    writer.write_record(cells.iter().map(|(_, cell)| cell))?;
-    text(writer)
 }
 
 /// Mean and percentiles of the latencies.
