@@ -81,15 +81,6 @@ impl Growing {
         }
     }
 
-    /// Writes more.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&mut self, text: &str) -> Result<(), Diagnostic> {
-        let written = self.writer.write_all(text.as_bytes());
-        written.map_err(|error| unwritable(&self.path, &error))
-    }
-
     /// Gives the file its name.
     ///
     /// # Errors
@@ -110,6 +101,16 @@ impl Growing {
     }
 }
 
+impl io::Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 impl Drop for Growing {
     fn drop(&mut self) {
         // After a rename there is none; nobody is left to hear of another error.
@@ -123,7 +124,8 @@ fn neighbour(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}.part", std::process::id()))
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
+/// What is wrong when a file cannot be written.
+pub fn unwritable(path: &Path, error: &io::Error) -> Diagnostic {
     let message = format!("cannot write {}: {error}", path.display());
     Diagnostic::new(Code::File, message)
 }

@@ -1,12 +1,24 @@
 //! Options that several commands have, or that are many: how a model is trained, what of a network
 //! fails.
 
-use chokepoint_engine::diag::Diagnostic;
+use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::fabric::topology::Damage;
 use chokepoint_engine::train::{Optimizer, Scaling, Trained};
-use chokepoint_engine::units::NumberFormat;
+use chokepoint_engine::units::{NumberFormat, Quantity, parse_quantity};
 use chokepoint_engine::{TrainingOptions, parse_failed, parse_slow};
 use clap::{Args, ValueEnum};
+
+/// A quantity with its unit, as an option states it.
+///
+/// # Errors
+/// When it cannot be read or its unit is of another kind.
+pub fn quantity<Q: Quantity>(option: &str, text: &str) -> Result<Q, Diagnostic> {
+    let value = parse_quantity(Q::DIMENSION, text).map_err(|error| {
+        let problem = Diagnostic::new(Code::Unit, error.to_string());
+        problem.at(option, text, 0..text.len())
+    })?;
+    Ok(Q::from_base(value))
+}
 
 /// Options of how a model is trained.
 #[derive(Debug, Args)]

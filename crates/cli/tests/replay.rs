@@ -128,6 +128,59 @@ fn records_and_a_timeline_are_written_in_both_languages() {
 }
 
 #[test]
+fn requests_go_to_parquet_where_the_name_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["r.parquet", "s.PARQUET"] {
+        text(folder.path(), &[&DRAWN[..], &["--records", name]].concat());
+    }
+    let [first, second] = &names(folder.path())[..] else {
+        panic!("{:?}", names(folder.path()));
+    };
+    let bytes = std::fs::read(first).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    assert_eq!(bytes, std::fs::read(second).unwrap());
+}
+
+#[test]
+fn what_instances_do_is_asked_for_by_options() {
+    let folder = tempfile::tempdir().unwrap();
+    let more = [
+        "--plan=tp=1 pp=2",
+        "--autoscale=1..3",
+        "--scale-target=4",
+        "--scale-interval=1 s",
+        "--load-bandwidth=10 GB/s",
+        "--start-up=1 s",
+        "--mtbf=5 s",
+        "--repair=500 ms",
+        "--preemption=swap",
+        "--swap-space=8 GiB",
+        "--block-size=32",
+        "--drafted=2",
+        "--accepted=1",
+        "--latency=2 s",
+    ];
+    let found = json(folder.path(), &[&DRAWN[..], &more].concat());
+    assert_eq!(found["latency_target_seconds"], 2.0);
+    let found = &found["found"];
+    assert_eq!(found["preemption"], "swap");
+    assert_eq!(found["block_tokens"], 32);
+    assert_eq!(found["tokens_per_iteration"], 2.0);
+    assert_eq!(found["repair_seconds"], 0.5);
+    assert_eq!(found["plan"], "tp=1 pp=2");
+    let start_up = found["start_up_seconds"].as_f64().unwrap();
+    assert!((1.5..3.0).contains(&start_up), "{start_up}");
+    assert_eq!(found["finished"], 200);
+    let split = [
+        "--disaggregate=1:1",
+        "--transfer=whole",
+        "--reliability=nearest",
+    ];
+    let found = json(folder.path(), &[&DRAWN[..], &split].concat());
+    assert_eq!(found["found"]["repair_seconds"], 600.0);
+}
+
+#[test]
 fn a_mistake_late_in_a_trace_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let trace = TRACES[0].1.to_owned() + "2023-11-16 18:18:00.0000000,12,none\n";

@@ -234,6 +234,24 @@ fn plans_are_written_for_engines() {
 }
 
 #[test]
+fn targets_may_be_percentiles() {
+    let asked = serve(&["--chips", "16", "--percentile", "95"]);
+    let (first, second) = (json(&asked), json(&asked));
+    assert_eq!(first["percentile"]["percent"], 95.0);
+    let metrics = &first["best"]["metrics"];
+    assert_eq!(metrics, &second["best"]["metrics"]);
+    let number = |key: &str| metrics[key].as_f64().unwrap();
+    assert!(number("ttft_percentile_seconds") <= 2.0);
+    assert!(number("tpot_percentile_seconds") <= 0.05);
+    assert!(number("requests_per_second") <= number("steady_requests_per_second"));
+    for lang in ["en", "zh"] {
+        let options = ["--chips", "16", "--percentile", "95", "--lang", lang];
+        let table = text(&serve(&options));
+        assert!(table.contains("95%"), "{table}");
+    }
+}
+
+#[test]
 fn a_path_stands_for_a_model() {
     let run = json(&[
         "serve",
@@ -258,6 +276,10 @@ fn options_that_contradict_each_other_are_refused() {
         &["--plan", SPLIT, "--rate", "1"],
         &["--plan", SPLIT, "--goal", "energy"],
         &["--chips", "8", "--svg", "front.svg"],
+        &["--chips", "8", "--percentile", "99", "--rate", "1"],
+        &["--chips", "8", "--percentile", "99", "--goal", "cost"],
+        &["--chips", "8", "--percentile", "100"],
+        &["--chips", "8", "--percentile", "p99"],
     ] {
         let output = run(&serve(more));
         assert_eq!(output.status.code(), Some(2), "{more:?}");

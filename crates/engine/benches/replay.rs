@@ -10,10 +10,7 @@
 
 use std::fs;
 
-use chokepoint_engine::trace::{
-    Drawn, Lengths, Process, Record, Router, Synthetic, Targets, Trace,
-};
-use chokepoint_engine::units::NumberFormat;
+use chokepoint_engine::trace::{Drawn, Lengths, Process, Record, Router, Synthetic, Trace};
 use chokepoint_engine::{Data, ReplayRequest, ReplaySource, run_replay};
 use divan::{Bencher, black_box, counter::ItemsCount};
 
@@ -23,20 +20,8 @@ fn main() {
 
 fn request(system: &str, source: ReplaySource) -> ReplayRequest {
     ReplayRequest {
-        model: "llama-3.1-70b".to_owned(),
-        system: system.to_owned(),
-        engine: "vllm".to_owned(),
-        source,
         instances: Some(2),
-        chips: None,
-        disaggregate: None,
-        plan: None,
-        formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
-        cache_format: NumberFormat::Bf16,
-        router: Router::LeastLoaded,
-        targets: Targets::default(),
-        prefix_cache: true,
-        horizon: None,
+        ..ReplayRequest::new("llama-3.1-70b", system, source)
     }
 }
 
@@ -85,7 +70,7 @@ fn azure_conversation(bencher: Bencher, model: &str) {
         request.model = model.to_owned();
         if model == "deepseek-v3" {
             request.instances = Some(1);
-            request.plan = Some("tp=1 dp=8".to_owned());
+            request.plan = Some("tp=1 dp=8 ep=8".to_owned());
         }
     });
 }

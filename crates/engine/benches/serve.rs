@@ -8,9 +8,9 @@
 use chokepoint_chip::Precision;
 use chokepoint_engine::model::Architecture;
 use chokepoint_engine::units::{NumberFormat, Seconds};
-use chokepoint_engine::{Data, SystemParts, system_parts};
+use chokepoint_engine::{Data, ServeRequest, SystemParts, run_serving, system_parts};
 use chokepoint_serve::{Batch, Case, Instance, Layout, Software, Workload, front, search};
-use divan::{Bencher, black_box};
+use divan::{Bencher, black_box, counter::ItemsCount};
 
 fn main() {
     divan::main();
@@ -72,6 +72,25 @@ fn whole_search(bencher: Bencher, (model, system, chips): (&str, &str, u64)) {
 fn whole_front(bencher: Bencher) {
     let setup = Setup::new("deepseek-v3", "hgx-h200", 32);
     bencher.bench_local(|| front(black_box(&setup.case())));
+}
+
+/// A search for the plan that meets targets at the 99th percentile; items are whole replays, each of 1,000
+/// requests that count and those that fill and empty the plan: thousands for instances of many chips.
+#[divan::bench(sample_count = 5, args = [
+    ("llama-3.1-8b", 1),
+    ("llama-3.1-70b", 16),
+    ("gpt-oss-120b", 8),
+    ("deepseek-v3", 32),
+])]
+fn replays_of_a_search(bencher: Bencher, (model, chips): (&str, u64)) {
+    let data = Data::load(&[]).unwrap();
+    let mut request = ServeRequest::new(model, "hgx-h200", chips, 1024, 256);
+    request.serving.engine = Some("vllm".to_owned());
+    request.percentile = Some(99.0);
+    let replays = run_serving(&request, &data).unwrap().arrivals.unwrap();
+    bencher
+        .counter(ItemsCount::new(replays.replays))
+        .bench_local(|| run_serving(black_box(&request), &data).unwrap());
 }
 
 #[divan::bench(args = ["deepseek-v3", "llama-3.1-70b", "gpt-oss-120b"])]

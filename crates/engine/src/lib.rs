@@ -9,6 +9,7 @@ mod elasticity;
 mod emit;
 mod equal;
 mod export;
+mod fleet;
 mod launch;
 mod limits;
 mod network;
@@ -40,8 +41,9 @@ pub use network::{
     parse_slow, parse_traffic, run_collective, run_share, sizes,
 };
 pub use replay::{
-    Activity, MeanLengths, ReplayFound, ReplayRequest, ReplayRun, ReplaySource, Spent,
-    parse_lengths, parse_process, parse_router, parse_split, parse_time, router_name, run_replay,
+    Activity, MeanLengths, ReplayFailures, ReplayFound, ReplayRequest, ReplayRun, ReplayScaling,
+    ReplaySource, Spent, parse_autoscale, parse_lengths, parse_process, parse_router, parse_split,
+    router_name, run_replay,
 };
 pub use resolve::{Resolved, SystemParts, quoted_span, resolve, system_parts};
 pub use row::{Comparison, Kind, Outcome, Resource, Row, Statement};
@@ -52,7 +54,9 @@ pub use run::{
 };
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
-pub use serve_run::{Ask, Goal, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving};
+pub use serve_run::{
+    Ask, Goal, RandomArrivals, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving,
+};
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
     Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, Peer,

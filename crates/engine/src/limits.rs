@@ -83,7 +83,7 @@ fn prefix_hit(share: f64) -> Option<Wrong> {
 }
 
 /// Drafted tokens and those kept of them, which belong together.
-fn drafts(drafted: Option<u64>, accepted: Option<f64>) -> Option<Wrong> {
+pub(crate) fn drafts(drafted: Option<u64>, accepted: Option<f64>) -> Option<Wrong> {
     const MOST_DRAFTED: u64 = 64;
     match (drafted, accepted) {
         (None, None) => None,

@@ -6,21 +6,27 @@ use std::collections::BTreeMap;
 use chokepoint_chip::PowerDraw;
 
 use chokepoint_replay::{
-    Chunk, Curves, DecodeTime, Engine, Iteration, Order, Preemption, StepTime, Transfer,
+    Chunk, Curves, DecodeTime, Engine, Iteration, Order, Preemption, StepTime,
 };
 use chokepoint_serve::{Batch, Instance};
-use chokepoint_units::{Bytes, Power, Seconds};
+use chokepoint_units::{Power, Seconds};
 
 /// Tokens of a block of the cache (vLLM and `SGLang` defaults: 16 and, by page, up to 64).
-const BLOCK_TOKENS: u32 = 16;
+pub(crate) const BLOCK_TOKENS: u32 = 16;
 
 /// The time of an instance's iterations: its attention groups in lockstep, sequences spread evenly.
+///
+/// With pipeline stages as many batches are under way, one in each stage, and an iteration here is a
+/// round of all of them: the time of a batch from the first stage to its tokens
+/// ([`Instance::iteration`]), over which every other batch passes too. Batches keep their order in the
+/// pipe, so one with a prompt holds up those behind it, and a round lasts as long as its longest batch.
+/// Requests join at rounds, not in between: the first token comes up to a round too late.
 ///
 /// Time over the sum of contexts is piecewise linear in the model but for windows and for the host's
 /// work, so that the chords of [`Curves`], over a sixteenth of a power of two, stand for it (exact but for
 /// chords with a bend inside, 0.004% at the window of gpt-oss); prompts of one iteration are taken at
-/// their mean length, with as many pairs of query and key as they have. A group has at least one whole
-/// prompt where there is any: with fewer prompts than groups the others wait for it.
+/// their mean length, with as many pairs of query and key as they have. A batch of a group has at least
+/// one whole prompt where there is any: with fewer prompts than batches the others wait for it.
 pub(crate) struct InstanceTime<'a> {
     instance: Instance<'a>,
     /// Times of decode iterations by sequences and sum of their contexts.
@@ -41,19 +47,30 @@ impl<'a> InstanceTime<'a> {
         }
     }
 
+    /// The instance.
+    pub(crate) const fn instance(&self) -> &Instance<'a> {
+        &self.instance
+    }
+
     fn groups(&self) -> f64 {
         self.instance.layout.dp as f64
     }
 
-    /// The sequences of one group that decode.
+    /// Batches under way: one of each attention group in each stage.
+    pub(crate) fn batches(&self) -> f64 {
+        self.groups() * self.instance.layout.pp as f64
+    }
+
+    /// The sequences of one group in one stage that decode.
     fn decodes(&self, sequences: u32, context_tokens: f64) -> Batch {
         if sequences == 0 {
             return Batch::default();
         }
         let all = f64::from(sequences);
+        let of_stage = (all / self.instance.layout.pp as f64).max(1.0);
         Batch {
             checked: self.instance.case.workload.checked(),
-            ..Batch::decodes(all / self.groups(), context_tokens / all)
+            ..Batch::decodes(of_stage / self.groups(), context_tokens / all)
         }
     }
 
@@ -74,7 +91,7 @@ impl<'a> InstanceTime<'a> {
     pub(crate) fn engine(&self) -> Engine {
         let (empty, one) = (self.instance.memory(0), self.instance.memory(1));
         let left = (empty.usable - empty.total).get().max(0.0);
-        let fitting = left / one.cache.get() * self.groups();
+        let fitting = left / one.cache.get() * self.batches();
         self.engine_for(fitting)
     }
 
@@ -96,27 +113,6 @@ impl<'a> InstanceTime<'a> {
     /// Mean power of the chips in the iterations with prompts that were timed.
     pub(crate) fn prompt_power(&self) -> Power {
         self.power(self.prompt_draw.get())
-    }
-
-    /// Each chip sends its share of a prompt's keys and values over the scale-out network.
-    pub(crate) fn transfer(&self) -> Transfer {
-        let Instance {
-            case,
-            layout,
-            precision,
-        } = self.instance;
-        let input = case.workload.input as f64;
-        let share = case
-            .architecture
-            .kv_bytes(precision.cache, layout.tp, input);
-        let latency = case.fabric.across(Bytes::ZERO);
-        let layers = u32::try_from(case.architecture.layers.len()).unwrap_or(u32::MAX);
-        Transfer {
-            bandwidth: share / (case.fabric.across(share) - latency),
-            bytes_per_token: share / input,
-            latency,
-            overlapped_layers: case.software.layerwise_transfer.then_some(layers.max(1)),
-        }
     }
 
     /// Power of the chips that decode some sequences with the mean context.
@@ -161,7 +157,7 @@ impl<'a> InstanceTime<'a> {
             (most, fitting * held)
         };
         let sequences = u32::try_from(sequences).unwrap_or(u32::MAX);
-        let budget = (software.most_tokens * self.groups()) as u32;
+        let budget = (software.most_tokens * self.batches()) as u32;
         Engine {
             max_sequences: sequences,
             max_tokens: budget.max(sequences),
@@ -184,9 +180,9 @@ impl<'a> InstanceTime<'a> {
 impl StepTime for InstanceTime<'_> {
     fn mixed(&self, iteration: &Iteration<'_>) -> Seconds {
         let prompts = mean_chunk(iteration.chunks);
-        let on_group = (prompts.prompts / self.groups()).max(1.0);
+        let of_batch = (prompts.prompts / self.batches()).max(1.0);
         let batch = Batch {
-            prompts: on_group,
+            prompts: of_batch,
             ..prompts
         }
         .beside(&self.decodes(iteration.decodes, iteration.context_tokens));

@@ -3,10 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use chokepoint_engine::diag::Diagnostic;
-use chokepoint_engine::trace::{
-    Lengths, Outcome, Process, Record, Request, Router, Synthetic, Targets,
-};
-use chokepoint_engine::units::{NumberFormat, Seconds};
+use chokepoint_engine::trace::{Lengths, Outcome, Process, Record, Request, Synthetic};
+use chokepoint_engine::units::Seconds;
 use chokepoint_engine::{Data, ReplayFound, ReplayRequest, ReplayRun, ReplaySource, run_replay};
 use proptest::prelude::*;
 
@@ -25,22 +23,7 @@ fn closed(clients: u32, requests: u64, input: u32, output: Lengths) -> ReplaySou
 }
 
 fn request(model: &str, system: &str, source: ReplaySource) -> ReplayRequest {
-    ReplayRequest {
-        model: model.to_owned(),
-        system: system.to_owned(),
-        engine: "vllm".to_owned(),
-        source,
-        instances: None,
-        chips: None,
-        disaggregate: None,
-        plan: None,
-        formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
-        cache_format: NumberFormat::Bf16,
-        router: Router::LeastLoaded,
-        targets: Targets::default(),
-        prefix_cache: true,
-        horizon: None,
-    }
+    ReplayRequest::new(model, system, source)
 }
 
 /// A replay with the requests of a trace in memory, and what became of each.
@@ -162,7 +145,7 @@ fn targets_count_good_requests() {
         .collect();
     times.sort_by(f64::total_cmp);
     let middle = f64::midpoint(times[24], times[25]);
-    request.plan = Some(free.layout.to_string());
+    request.plan = Some(free.layouts());
     request.targets.first_token = Some(Seconds::new(middle));
     let within = times.iter().filter(|time| **time <= middle).count() as u64;
     assert_eq!(found(&request, &requests).0.summary.good, within);
@@ -195,7 +178,10 @@ fn prefill_and_decode_instances_share_the_work() {
     let mut request = of_trace();
     request.disaggregate = Some((1, 2));
     let (found, records) = found(&request, &trace(200));
-    assert_eq!(found.instances, (1, Some(2)));
+    assert_eq!(
+        (found.instances(), found.plan.prefill.unwrap().instances),
+        (3, 1)
+    );
     let all = &found.summary.instances;
     assert!(all[0].decode_seconds == Seconds::ZERO && all[0].prefill_seconds > Seconds::ZERO);
     assert!(
@@ -225,7 +211,7 @@ fn energy_lies_between_idle_and_design_power() {
             concurrency: None,
         };
         let (found, _) = found(&request("llama-3.1-8b", "hgx-h100", source), &[]);
-        let watts = found.energy.get() / found.summary.seconds.get() / found.chips as f64;
+        let watts = found.energy.get() / found.summary.seconds.get() / found.chips() as f64;
         assert!((70.0..=700.0).contains(&watts), "{rate}: {watts}");
     }
 }
@@ -243,7 +229,9 @@ fn what_does_not_fit_is_a_reason_and_what_makes_no_sense_an_error() {
         ("plan", "tp=3"),
         ("plan", "tp=0"),
         ("plan", "dp=2"),
-        ("plan", "pp=2"),
+        ("plan", "pp=33"),
+        ("plan", "2x[tp=1"),
+        ("plan", "[tp=1] fp3"),
         ("plan", "speed=2"),
         ("engine", "trtllm-static"),
         ("engine", "vlm"),

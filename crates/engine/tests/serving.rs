@@ -281,8 +281,7 @@ proptest! {
         let time = found.total().get();
         let sum: f64 = found.parts.iter().map(|(_, part)| part.get()).sum();
         prop_assert!((sum / time - 1.0).abs() < 1e-9);
-        let draw = found.draw.compute + found.draw.memory + found.draw.communication;
-        prop_assert!((draw.get() / time - 1.0).abs() < 1e-9);
+        prop_assert!((found.draw.time().get() / time - 1.0).abs() < 1e-9);
         for more in [at(decodes + 9, prompts, tokens), at(decodes + 1, prompts + 1, tokens), at(decodes + 1, prompts, tokens + 256)] {
             prop_assert!(setup.seconds(layout, &more) >= time * (1.0 - 1e-9));
         }

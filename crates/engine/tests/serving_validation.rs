@@ -265,7 +265,7 @@ fn the_published_table_is_predicted() {
 }
 
 /// What only notes say: the mean input of a data set, the batch that a submitter configured, how
-/// many requests were sent at once, and that power is the chips' own.
+/// many requests were sent at once, and whether power is the chips' own or at the wall.
 #[test]
 fn notes_are_read() {
     let head = "row_id,chip,n_chips,model,n_layers,hidden,n_heads,n_kv_heads,ffn_hidden,vocab,attn_type,mlp_type,engine,precision,mode,isl,osl,isl_osl_note,batch_total,concurrency,tp,output_tok_s_total,avg_power_w,primary_metric,primary_value,notes";
@@ -289,6 +289,8 @@ fn notes_are_read() {
         .collect();
     let expected = [
         ("a", "output_tokens_per_second"),
+        ("a", "power_watts"),
+        ("a", "joules_per_output_token"),
         ("b", "output_tokens_per_second"),
         ("c", "output_tokens_per_second"),
         ("c", "power_watts"),
@@ -300,10 +302,16 @@ fn notes_are_read() {
     // Some of the sixteen that may run wait for their first token.
     let running = value(0).batch;
     assert!(running > 8.0 && running <= 16.0, "{running}");
-    assert!(value(1).batch <= 1000.0);
+    assert!(value(3).batch <= 1000.0);
     // A chip draws more than when idle and no more than its limit of 1 kW.
-    let watts = value(3).predicted;
+    let watts = value(5).predicted;
     assert!(watts > 150.0 && watts <= 1000.0, "{watts} W");
-    let joules = value(4).predicted;
-    assert!((joules - watts / value(2).predicted).abs() < 1e-9);
+    let joules = value(6).predicted;
+    assert!((joules - watts / value(4).predicted).abs() < 1e-9);
+    // At the wall of MLPerf: eight chips and 2.4 kW beside them.
+    let wall = value(1).predicted;
+    assert!(
+        wall > 8.0 * 150.0 + 2400.0 && wall <= 8000.0 + 2400.0,
+        "{wall} W"
+    );
 }

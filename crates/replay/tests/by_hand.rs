@@ -297,6 +297,31 @@ fn instances_follow_the_load() {
 }
 
 #[test]
+fn instances_that_have_not_started_are_the_first_to_go() {
+    // Three requests at 0, all on instance 0. Decision at 20: two more, up at 120. At 40 two are under
+    // way and at 60 one: those that start are called off, and instance 0 stays.
+    let one = Engine {
+        max_sequences: 1,
+        ..engine(100)
+    };
+    let mut fleet = Fleet::of(3, one, &FLAT);
+    fleet.scaling = Some(Scaling {
+        least: 1,
+        target_requests: 1.0,
+        interval: Seconds::new(20.0),
+        start_up: Seconds::new(100.0),
+    });
+    let cases = [(0, 20, 1), (0, 20, 1), (0, 20, 1), (200, 20, 1)].map(Case::of);
+    let (records, summary) = run(&fleet, &cases);
+    assert_eq!(
+        whole_seconds(&records),
+        [(30, 30), (60, 60), (90, 90), (230, 230)]
+    );
+    let up = summary.instances.iter().map(|i| i.up_seconds.get());
+    assert_eq!(up.collect::<Vec<f64>>(), [230.0, 0.0, 0.0]);
+}
+
+#[test]
 fn speculation_makes_several_tokens_an_iteration() {
     // 2.5 tokens an iteration: 11 tokens are the first and 10 more in 4 iterations.
     let fast = Engine {

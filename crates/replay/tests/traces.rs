@@ -54,6 +54,39 @@ fn three_schemas_are_recognised() {
 }
 
 #[test]
+fn a_priority_is_read_where_there_is_one() {
+    let table = "Timestamp,Model,Request tokens,Response tokens,Priority\n1,m,3,1,2\n2,m,4,1,0\n";
+    let classes = |text: &str| -> Vec<u8> { read(text).unwrap().iter().map(|r| r.class).collect() };
+    assert_eq!(classes(table), [2, 0]);
+    let azure =
+        "TIMESTAMP,priority,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,255,374,44\n";
+    assert_eq!(classes(azure), [255]);
+    let moon = "{\"timestamp\": 0, \"input_length\": 1, \"output_length\": 1, \"priority\": 7}";
+    assert_eq!(classes(moon), [7]);
+    for (text, wanted) in [
+        (
+            table.replace("4,1,0", "4,1,high"),
+            "priority is \"high\"; expected a whole number from 0 (most urgent) to 255 (t:3:9)",
+        ),
+        (
+            table.replace("4,1,0", "4,1"),
+            "the line has 4 columns; expected priority too (t:3:1)",
+        ),
+        (
+            moon.replace('7', "256"),
+            "priority is not as expected: a whole number from 0 (most urgent) to 255",
+        ),
+        (
+            moon.replace('7', "\"high\""),
+            "priority is not as expected: a whole number from 0 (most urgent) to 255",
+        ),
+    ] {
+        let message = read(&text).unwrap_err();
+        assert!(message.contains(wanted), "{message}");
+    }
+}
+
+#[test]
 fn lines_out_of_order_are_sorted_and_equal_times_keep_theirs() {
     let text = format!("{BURST}7,m,3,1,4,l\n5,m,1,1,2,l\n7,m,4,1,5,l\n6,m,2,1,3,l\n");
     let inputs: Vec<u32> = read(&text)
@@ -207,7 +240,8 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in "\\PC*", lines in proptest::collection::vec("[-0-9a-zA-Z,:. {}\"\\[\\]_]{0,40}", 0..6)) {
         let _ = read(&text);
-        for header in [AZURE, BURST, "{\"timestamp\":0,\"input_length\":1,\"output_length\":1}\n"] {
+        let priority = "Timestamp,priority,Request tokens,Response tokens\n";
+        for header in [AZURE, BURST, priority, "{\"timestamp\":0,\"input_length\":1,\"output_length\":1}\n"] {
             let whole = format!("{header}{}", lines.join("\n"));
             if let Ok(requests) = read(&whole) {
                 prop_assert!(requests.windows(2).all(|pair| pair[0].arrival <= pair[1].arrival));

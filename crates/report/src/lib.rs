@@ -43,7 +43,9 @@ pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};
 pub use records::csv;
-pub use replay::{record_columns, record_line, replay_csv, replay_json, replay_svg, replay_table};
+pub use replay::{
+    RecordTable, record_columns, record_line, replay_csv, replay_json, replay_svg, replay_table,
+};
 pub use run::{run_csv, run_json, run_svg, run_table};
 pub use serve::{serve_csv, serve_json, serve_svg, serve_table};
 pub use terminal::table;

@@ -6,9 +6,8 @@
 //! sequences, with what the host of an engine adds. Queues are M/D/1; what happens request by request
 //! is in `chokepoint-replay`, which takes the times of iterations from here.
 //!
-//! Left out: context-parallel prompts, redundant experts (their imbalance is a number), percentiles of
-//! the targets, kernels of an engine by shape (their rates are by class), expert dispatch that saves
-//! copies between domains in decode. Attention groups are all alike: a prompt on one is costed as if
+//! Left out: context-parallel prompts, redundant experts (their imbalance is a number), kernels of an
+//! engine by shape (their rates are by class), expert dispatch that saves copies between domains in decode. Attention groups are all alike: a prompt on one is costed as if
 //! each had one.
 
 mod batch;

@@ -1,46 +1,89 @@
 //! A replay whose plan is known: the fleet, the load, what was measured.
 
-use chokepoint_catalog::ServingEngine;
+use chokepoint_catalog::{Catalog, ServingEngine};
 use chokepoint_diag::Diagnostic;
 use chokepoint_replay::{
-    Distribution, Engine, Fleet, Load, Observer, Pool, Request, Role, Summary, Targets, replay,
+    Distribution, Engine, Fleet, Load, Observer, Request, Summary, Targets, replay,
 };
-use chokepoint_serve::Instance;
-use chokepoint_units::{Energy, Seconds};
+use chokepoint_serve::{Case, Pool};
+use chokepoint_units::Seconds;
 
-use super::layout;
-use super::meter::{Activity, Meter};
+use super::layout::Chosen;
+use super::meter::Meter;
 use super::request::{ReplayRequest, ReplaySource, most};
 use super::result::ReplayFound;
-use crate::step_time::InstanceTime;
+use crate::fleet::{PlanInstances, Scheduling, instance};
+use crate::resolve::SystemParts;
+use crate::row::Statement;
 
 /// A replay whose plan is known.
 pub(super) struct Deployed<'a> {
     pub(super) request: &'a ReplayRequest,
     pub(super) engine: &'a ServingEngine,
-    pub(super) instance: Instance<'a>,
+    pub(super) case: &'a Case<'a>,
+    pub(super) chosen: Chosen,
 }
 
 impl Deployed<'_> {
-    /// Replays.
+    /// Replays, and adds to the notes what to know of it.
     ///
     /// # Errors
-    /// What is wrong with the load.
+    /// What is wrong with the load, or a figure that is missing.
     pub(super) fn run<I, O>(
         &self,
         open: &mut dyn FnMut() -> Result<I, Diagnostic>,
         observer: &mut O,
+        setting: (&SystemParts, &Catalog),
+        notes: &mut Vec<Statement>,
     ) -> Result<ReplayFound, Diagnostic>
     where
         I: Iterator<Item = Result<Request, Diagnostic>>,
         O: Observer,
     {
-        let time = InstanceTime::new(self.instance);
-        let fleet = self.fleet(&time);
+        let plan = &self.chosen.plan;
         let host = self.engine.request_host.value;
-        let times = vec![&time; fleet.instances() as usize];
-        let mut meter = Meter::new(observer, host, times);
-        let mut summary = match &self.request.source {
+        let instances = PlanInstances::new(self.case, plan);
+        let mut fleet = instances.fleet(&self.scheduling())?;
+        self.rule(&mut fleet, host);
+        let start_up = self.scale(&mut fleet, setting.0, notes);
+        let failures = &self.request.failures;
+        fleet.random_failures = failures.rules(plan, setting, self.request.failure_seed, notes)?;
+        self.say(&fleet, notes);
+        let mut meter = Meter::new(observer, host, instances.times());
+        let mut summary = self.replay(&fleet, open, &mut meter)?;
+        let (energy, activity) = meter.finish(&summary);
+        for answer in [&mut summary.first_token, &mut summary.whole]
+            .into_iter()
+            .flatten()
+        {
+            *answer = later(answer, host);
+        }
+        let empty = instance(self.case, plan, &plan.decode).memory(0);
+        let engine = fleet.pools.last().map(|pool| pool.engine);
+        let failures = fleet.random_failures;
+        Ok(ReplayFound {
+            plan: *plan,
+            start_up,
+            failures: failures.map(|it| (it.mean_time_between, it.repair)),
+            engine: engine.unwrap_or_else(|| Engine::with_blocks(0)),
+            cache: empty.usable - empty.total,
+            summary,
+            energy,
+            activity,
+        })
+    }
+
+    fn replay<I, O>(
+        &self,
+        fleet: &Fleet<'_>,
+        open: &mut dyn FnMut() -> Result<I, Diagnostic>,
+        observer: &mut O,
+    ) -> Result<Summary, Diagnostic>
+    where
+        I: Iterator<Item = Result<Request, Diagnostic>>,
+        O: Observer,
+    {
+        match &self.request.source {
             ReplaySource::Synthetic { drawn, concurrency } => {
                 let requests = drawn.draw()?;
                 let load = match *concurrency {
@@ -50,7 +93,7 @@ impl Deployed<'_> {
                     },
                     None => Load::Timed(requests),
                 };
-                replay(&fleet, load, &mut meter)?
+                replay(fleet, load, observer)
             }
             ReplaySource::Trace {
                 rate_scale, limit, ..
@@ -62,67 +105,24 @@ impl Deployed<'_> {
                     })
                 };
                 let requests = open()?.take(most(*limit)).map(faster);
-                replay(&fleet, Load::Timed(requests), &mut meter)?
+                replay(fleet, Load::Timed(requests), observer)
             }
-        };
-        let (energy, activity) = meter.finish(&summary);
-        for answer in [&mut summary.first_token, &mut summary.whole]
-            .into_iter()
-            .flatten()
-        {
-            *answer = later(answer, host);
-        }
-        Ok(self.found(&fleet, summary, energy, activity))
-    }
-
-    fn found(
-        &self,
-        fleet: &Fleet<'_>,
-        summary: Summary,
-        energy: Energy,
-        activity: Activity,
-    ) -> ReplayFound {
-        let layout = self.instance.layout;
-        let empty = self.instance.memory(0);
-        let split = self.request.disaggregate;
-        ReplayFound {
-            layout,
-            precision: self.instance.precision,
-            instances: split.map_or((fleet.instances(), None), |(prefill, decode)| {
-                (u64::from(prefill), Some(u64::from(decode)))
-            }),
-            chips: fleet.instances() * layout.chips(),
-            engine: self.scheduling(),
-            cache: empty.usable - empty.total,
-            summary,
-            energy,
-            activity,
         }
     }
 
-    fn scheduling(&self) -> Engine {
-        Engine {
+    fn scheduling(&self) -> Scheduling {
+        Scheduling {
+            many_lengths: true,
+            capped: self.chosen.capped,
             prefix_cache: self.request.prefix_cache,
-            ..InstanceTime::new(self.instance).engine_of_trace()
+            block_tokens: self.request.block_tokens,
+            swap: self.request.swap,
         }
     }
 
-    fn fleet<'a>(&self, time: &'a InstanceTime<'a>) -> Fleet<'a> {
+    /// Routing, targets and end; requests reach the engine after the host's time.
+    fn rule(&self, fleet: &mut Fleet<'_>, host: Seconds) {
         let request = self.request;
-        let engine = self.scheduling();
-        let count = layout::instances(request, &self.instance.layout);
-        let host = self.engine.request_host.value;
-        let mut fleet = Fleet::of(u32::try_from(count).unwrap_or(u32::MAX), engine, time);
-        if let Some((prefill, decode)) = request.disaggregate {
-            let pool = |role, instances| Pool {
-                role,
-                instances,
-                engine,
-                time,
-            };
-            fleet.pools = vec![pool(Role::Prefill, prefill), pool(Role::Decode, decode)];
-            fleet.transfer = Some(time.transfer());
-        }
         let within = |target: Option<Seconds>| target.map(|target| target - host);
         fleet.targets = Targets {
             first_token: within(request.targets.first_token),
@@ -131,7 +131,64 @@ impl Deployed<'_> {
         };
         fleet.router = request.router;
         fleet.horizon = request.horizon;
-        fleet
+    }
+
+    /// More or fewer instances with the load, where that is asked for; the time of a start.
+    fn scale(
+        &self,
+        fleet: &mut Fleet<'_>,
+        parts: &SystemParts,
+        notes: &mut Vec<Statement>,
+    ) -> Option<Seconds> {
+        let scaling = self.request.scaling?;
+        let plan = &self.chosen.plan;
+        let one = instance(self.case, plan, &plan.decode);
+        let start_up = scaling.start_up(&one, parts.system.node.chips);
+        let engine = fleet.pools.first()?.engine;
+        let rules = scaling.rules(&engine, self.case, start_up);
+        fleet.scaling = Some(rules);
+        let values = [
+            ("least", scaling.least.to_string()),
+            ("most", scaling.most.to_string()),
+            ("target", format!("{:.0}", rules.target_requests)),
+            ("interval", rules.interval.to_string()),
+            ("start", start_up.to_string()),
+            ("weights", one.memory(0).weights.to_string()),
+            ("rate", scaling.loading.to_string()),
+            ("beside", scaling.beside.to_string()),
+        ];
+        notes.push(Statement::new("replay-scaling", values));
+        Some(start_up)
+    }
+
+    /// What to know of preemption, drafts, stages and failures.
+    fn say(&self, fleet: &Fleet<'_>, notes: &mut Vec<Statement>) {
+        let request = self.request;
+        let link = self.case.chip.host;
+        if let (Some(room), Some(link)) = (request.swap, link) {
+            let values = [("room", room.to_string()), ("link", link.to_string())];
+            notes.push(Statement::new("replay-swap", values));
+        }
+        if let (Some(drafted), Some(accepted)) = (request.drafted_tokens, request.accepted_tokens) {
+            let counts = [
+                ("drafted", drafted.to_string()),
+                ("accepted", accepted.to_string()),
+            ];
+            notes.push(Statement::new("drafts", counts));
+        }
+        let plan = &self.chosen.plan;
+        let staged = |pool: &Pool| pool.layout.pp > 1;
+        if plan.prefill.iter().chain([&plan.decode]).any(staged) {
+            notes.push(Statement::new("replay-stages", []));
+        }
+        if let Some(failures) = fleet.random_failures {
+            let values = [
+                ("between", failures.mean_time_between.to_string()),
+                ("repair", failures.repair.to_string()),
+                ("seed", failures.seed.to_string()),
+            ];
+            notes.push(Statement::new("replay-failures", values));
+        }
     }
 }
 

@@ -74,7 +74,7 @@ impl Activity {
 }
 
 /// Hears of all that happens, measures it and passes requests on.
-pub(super) struct Meter<'a, O> {
+pub(crate) struct Meter<'a, O> {
     /// Who hears of requests.
     observer: &'a mut O,
     /// Time of the host before a request reaches the engine.
@@ -89,7 +89,7 @@ pub(super) struct Meter<'a, O> {
 }
 
 impl<'a, O> Meter<'a, O> {
-    pub(super) fn new(
+    pub(crate) fn new(
         observer: &'a mut O,
         host: Seconds,
         times: Vec<&'a InstanceTime<'a>>,
@@ -108,7 +108,7 @@ impl<'a, O> Meter<'a, O> {
     ///
     /// Iterations with prompts draw the mean power of those that were timed; those that decode the power of
     /// as many sequences at the mean context; all other time that an instance is up draws idle power.
-    pub(super) fn finish(self, summary: &Summary) -> (Energy, Activity) {
+    pub(crate) fn finish(self, summary: &Summary) -> (Energy, Activity) {
         let mut energy = self.decoding;
         let each = self.times.iter().zip(&self.spent).zip(&summary.instances);
         for ((time, spent), instance) in each {

@@ -4,11 +4,12 @@
 //! values follow, then one by one into the replay ([`chokepoint_replay`]), whose iteration times are
 //! those of the serving model ([`crate::step_time`]).
 //!
-//! Limits: attention groups of an instance are one batch, evenly filled; prefill and decode
-//! instances have the same plan; the host's time before a request reaches the engine delays its answer
-//! but neither the engine nor the next request of a closed loop; energy is that of the chips'
-//! packages.
+//! Limits: attention groups and stages of an instance are filled evenly and go in rounds
+//! ([`crate::step_time`]); the host's time before a request reaches the engine delays its answer but
+//! neither the engine nor the next request of a closed loop; energy is that of the chips' packages, and
+//! none is counted of instances that start or are away.
 
+mod changes;
 mod deployed;
 mod layout;
 mod meter;
@@ -20,19 +21,23 @@ mod tests;
 use chokepoint_catalog::{Batching, ServingEngine};
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_replay::{Lengths, Observer, Request, Synthetic};
-use chokepoint_serve::{Case, Instance, Layout, MemoryTable, Workload};
+use chokepoint_serve::{Case, Layout, MemoryTable, Pool, Software, Speculation, Workload};
 use chokepoint_units::Seconds;
 
+pub use changes::{ReplayFailures, ReplayScaling, parse_autoscale};
 use deployed::Deployed;
+use layout::Chosen;
+pub(crate) use meter::Meter;
 pub use meter::{Activity, Spent};
 use request::most;
 pub use request::{
     ReplayRequest, ReplaySource, parse_lengths, parse_process, parse_router, parse_split,
-    parse_time, router_name,
+    router_name,
 };
 pub use result::{MeanLengths, ReplayFound, ReplayRun};
 
 use crate::Data;
+use crate::fleet::instance;
 use crate::resolve::{SystemParts, system_parts};
 use crate::row::Statement;
 use crate::serving_software::serving_software;
@@ -61,7 +66,7 @@ where
     let parts = system_parts(&data.catalog, &request.system)?;
     let means = match &request.source {
         ReplaySource::Synthetic { drawn, .. } => drawn_means(drawn)?,
-        ReplaySource::Trace { limit, .. } => means(open()?.take(most(*limit)))?,
+        ReplaySource::Trace { name, limit, .. } => means(name, open()?.take(most(*limit)))?,
     };
     let mut run = ReplayRun {
         request: request.clone(),
@@ -80,23 +85,26 @@ where
         }
     };
     let workload = workload(request, &means);
+    let software = software(request, engine, &parts);
     let case = Case {
         architecture: &architecture,
         workload: &workload,
-        software: &serving_software(engine, &parts.chip.calibration.curve),
+        software: &software,
         chip: &chip,
         fabric: &parts.fabric,
         chips: u64::MAX,
     };
     run.found = match choose(request, &case, parts.system.domain.chips, &mut run.notes)? {
         Err(reason) => Err(reason),
-        Ok(layout) => {
+        Ok(chosen) => {
             let deployed = Deployed {
                 request,
                 engine,
-                instance: instance(&case, layout),
+                case: &case,
+                chosen,
             };
-            Ok(deployed.run(open, observer)?)
+            let setting = (&parts, &data.catalog);
+            Ok(deployed.run(open, observer, setting, &mut run.notes)?)
         }
     };
     Ok(run)
@@ -113,15 +121,8 @@ fn engine<'a>(request: &ReplayRequest, data: &'a Data) -> Result<&'a ServingEngi
     Ok(engine)
 }
 
-fn instance<'a>(case: &'a Case<'a>, layout: Layout) -> Instance<'a> {
-    Instance {
-        case,
-        layout,
-        precision: case.precision(),
-    }
-}
-
 fn means(
+    name: &str,
     requests: impl Iterator<Item = Result<Request, Diagnostic>>,
 ) -> Result<MeanLengths, Diagnostic> {
     let (mut count, mut input, mut output, mut shared) = (0, 0, 0, false);
@@ -133,7 +134,8 @@ fn means(
         shared |= !request.hash_ids.is_empty();
     }
     if count == 0 {
-        return Err(Diagnostic::new(Code::Value, "the trace has no requests"));
+        let message = format!("{name} has no requests");
+        return Err(Diagnostic::new(Code::Value, message).help("write a line for each request"));
     }
     Ok(MeanLengths {
         requests: count,
@@ -170,7 +172,18 @@ fn workload(request: &ReplayRequest, means: &MeanLengths) -> Workload {
         cache_format: request.cache_format,
         imbalance: 1.0,
         prefix_hit: 0.0,
-        speculation: None,
+        speculation: request.drafted_tokens.map(|drafted| Speculation {
+            drafted,
+            accepted: request.accepted_tokens.unwrap_or_default(),
+        }),
+    }
+}
+
+/// The engine, with the transfers that are asked for.
+fn software(request: &ReplayRequest, engine: &ServingEngine, parts: &SystemParts) -> Software {
+    Software {
+        layerwise_transfer: request.layerwise_transfer,
+        ..serving_software(engine, &parts.chip.calibration.curve)
     }
 }
 
@@ -220,39 +233,51 @@ fn choose(
     case: &Case,
     domain: u64,
     notes: &mut Vec<Statement>,
-) -> Result<Result<Layout, Statement>, Diagnostic> {
+) -> Result<Result<Chosen, Statement>, Diagnostic> {
     let found = match &request.plan {
-        Some(text) => Ok(Some(layout::parse(text, case.architecture)?)),
+        Some(text) => Ok(Some(layout::written(text, request, case)?)),
         None => best(request, case, domain, notes),
     };
-    let (layout, table) = match found {
+    let chosen = match found {
         Ok(None) => return Ok(Err(Statement::new("no-plan", []))),
-        Err(nearest) => nearest,
-        Ok(Some(layout)) => (layout, instance(case, layout).memory(1)),
+        Err((layout, table)) => return Ok(Err(short(case, layout, &table))),
+        Ok(Some(chosen)) => chosen,
     };
-    if table.total > table.usable {
-        let values = [
-            (
-                "plan",
-                format!("{layout} {}", case.precision().feed_forward),
-            ),
-            ("needed", table.total.to_string()),
-            ("usable", table.usable.to_string()),
-        ];
-        return Ok(Err(Statement::new("memory-short", values)));
+    let plan = &chosen.plan;
+    for pool in plan.prefill.iter().chain([&plan.decode]) {
+        let table = instance(case, plan, pool).memory(1);
+        if table.total > table.usable {
+            return Ok(Err(short(case, pool.layout, &table)));
+        }
     }
-    let count = layout::instances(request, &layout).max(1);
     match request.chips {
-        Some(chips) if count * layout.chips() > chips => {
-            let message = format!(
-                "{count} instances of {} chips ({layout}) are more than --chips {chips}",
-                layout.chips()
-            );
+        Some(chips) if plan.chips() > chips => {
+            let all = |pool: &Pool| {
+                let each = pool.layout.chips();
+                format!(
+                    "{} instances of {each} chips ({})",
+                    pool.instances, pool.layout
+                )
+            };
+            let pools = plan.prefill.iter().chain([&plan.decode]).map(all);
+            let pools = pools.collect::<Vec<String>>().join(" and ");
+            let message = format!("{pools} are more than --chips {chips}");
             let help = "ask for more chips or fewer instances";
             Err(Diagnostic::new(Code::Value, message).help(help))
         }
-        _ => Ok(Ok(layout)),
+        _ => Ok(Ok(chosen)),
     }
+}
+
+/// What to say of a layout that does not fit.
+fn short(case: &Case, layout: Layout, table: &MemoryTable) -> Statement {
+    let plan = format!("{layout} {}", case.precision().feed_forward);
+    let values = [
+        ("plan", plan),
+        ("needed", table.total.to_string()),
+        ("usable", table.usable.to_string()),
+    ];
+    Statement::new("memory-short", values)
 }
 
 /// The best plan within the targets, or of all where none meets them.
@@ -261,7 +286,7 @@ fn best(
     case: &Case,
     domain: u64,
     notes: &mut Vec<Statement>,
-) -> Result<Option<Layout>, (Layout, MemoryTable)> {
+) -> Result<Option<Chosen>, (Layout, MemoryTable)> {
     let found = layout::search(request, case, domain)?;
     if found.is_some() {
         return Ok(found);

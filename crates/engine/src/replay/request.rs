@@ -1,11 +1,16 @@
 //! What is asked of a replay, and its parts as they are written on a command line.
 
 use chokepoint_diag::{Code, Diagnostic};
-use chokepoint_replay::{Lengths, Process, Router, Synthetic, Targets};
-use chokepoint_units::{NumberFormat, Seconds};
+use chokepoint_replay::{Lengths, MOONCAKE_HASH_TOKENS, Process, Router, Synthetic, Targets};
+use chokepoint_units::{Bytes, NumberFormat, Seconds};
+
+use super::changes::{self, ReplayFailures, ReplayScaling};
+use crate::limits;
+use crate::serve_run::{option, options_in};
+use crate::step_time::BLOCK_TOKENS;
 
 /// Most instances and chips: ten times the largest deployment published.
-const MOST_INSTANCES: u64 = 4096;
+pub(super) const MOST_INSTANCES: u64 = 4096;
 /// Weight of a token to compute against a token kept, in the KV-aware router: both count alike.
 const PREFILL_WEIGHT: f64 = 1.0;
 
@@ -26,7 +31,8 @@ pub struct ReplayRequest {
     pub chips: Option<u64>,
     /// Instances that only compute prompts, and those that only decode.
     pub disaggregate: Option<(u32, u32)>,
-    /// How an instance is spread, as "tp=8"; searched where absent.
+    /// How an instance is spread, as "tp=8 pp=2", or a whole plan as `serve` prints it; searched where
+    /// absent. Where a batch is written, it is the most sequences of each batch of an instance.
     pub plan: Option<String>,
     /// Number formats allowed for weights and linear layers, most wanted first.
     pub formats: Vec<NumberFormat>,
@@ -38,6 +44,23 @@ pub struct ReplayRequest {
     pub targets: Targets,
     /// Whether prompts share their prefixes.
     pub prefix_cache: bool,
+    /// Tokens of a block of the cache.
+    pub block_tokens: u32,
+    /// Memory of the host for each chip to which keys and values go that lost their room; without, they
+    /// are computed again.
+    pub swap: Option<Bytes>,
+    /// Whether a prompt's keys and values leave for the decoding instances layer by layer.
+    pub layerwise_transfer: bool,
+    /// Tokens drafted in an iteration and checked together.
+    pub drafted_tokens: Option<u64>,
+    /// Of the drafted tokens kept in the mean.
+    pub accepted_tokens: Option<f64>,
+    /// More or fewer instances with the load.
+    pub scaling: Option<ReplayScaling>,
+    /// Which failures count.
+    pub failures: ReplayFailures,
+    /// Seed of the failures.
+    pub failure_seed: u64,
     /// End of the replay.
     pub horizon: Option<Seconds>,
 }
@@ -64,6 +87,35 @@ pub enum ReplaySource {
 }
 
 impl ReplayRequest {
+    /// Requests on one instance of an engine, with what the command line takes where nothing is said.
+    #[must_use]
+    pub fn new(model: &str, system: &str, source: ReplaySource) -> Self {
+        Self {
+            model: model.to_owned(),
+            system: system.to_owned(),
+            engine: "vllm".to_owned(),
+            source,
+            instances: None,
+            chips: None,
+            disaggregate: None,
+            plan: None,
+            formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
+            cache_format: NumberFormat::Bf16,
+            router: Router::LeastLoaded,
+            targets: Targets::default(),
+            prefix_cache: true,
+            block_tokens: BLOCK_TOKENS,
+            swap: None,
+            layerwise_transfer: true,
+            drafted_tokens: None,
+            accepted_tokens: None,
+            scaling: None,
+            failures: ReplayFailures::Ignored,
+            failure_seed: 1,
+            horizon: None,
+        }
+    }
+
     /// # Errors
     /// The first value that cannot be.
     pub(super) fn check(&self) -> Result<(), Diagnostic> {
@@ -107,22 +159,69 @@ impl ReplayRequest {
                 );
             }
         }
+        self.check_times()?;
+        self.check_scheduling()?;
+        changes::check(self).or_else(|(message, help)| wrong(message, help))
+    }
+
+    fn check_times(&self) -> Result<(), Diagnostic> {
+        let (between, repair) = match self.failures {
+            ReplayFailures::Every { between, repair } => (Some(between), Some(repair)),
+            _ => (None, None),
+        };
+        let scaling = self.scaling.as_ref();
         let times = [
-            ("--ttft", self.targets.first_token),
-            ("--tpot", self.targets.token_interval),
-            ("--horizon", self.horizon),
+            ("--ttft", self.targets.first_token, 1e-9),
+            ("--tpot", self.targets.token_interval, 1e-9),
+            ("--latency", self.targets.whole, 1e-9),
+            ("--horizon", self.horizon, 1e-9),
+            ("--mtbf", between, 1.0),
+            ("--repair", repair, 0.0),
+            ("--scale-interval", scaling.map(|it| it.interval), 1e-3),
+            ("--start-up", scaling.map(|it| it.beside), 0.0),
         ];
-        for (name, time) in times {
-            if time.is_some_and(|time| !(1e-9..=1e9).contains(&time.get())) {
-                return wrong(
-                    format!("{name} is out of range"),
-                    "write a positive time".to_owned(),
-                );
+        for (name, time, least) in times {
+            if time.is_some_and(|time| !(least..=1e9).contains(&time.get())) {
+                let help = format!("write a time of at least {}", Seconds::new(least));
+                return wrong(format!("{name} is out of range"), help);
             }
         }
         Ok(())
     }
+
+    /// What instances schedule by: blocks, room on the host, drafts.
+    fn check_scheduling(&self) -> Result<(), Diagnostic> {
+        let block = self.block_tokens;
+        if !(1..=MOST_BLOCK_TOKENS).contains(&block) {
+            let help = format!("write a number of tokens from 1 to {MOST_BLOCK_TOKENS}");
+            return wrong("--block-size is out of range".to_owned(), help);
+        }
+        if self.prefix_cache && !MOONCAKE_HASH_TOKENS.is_multiple_of(block) {
+            let message = format!(
+                "--block-size {block} does not divide the {MOONCAKE_HASH_TOKENS} tokens of a shared part"
+            );
+            let help =
+                format!("write a power of two up to {MOONCAKE_HASH_TOKENS}, or --no-prefix-cache");
+            return wrong(message, help);
+        }
+        let room = |bytes: Bytes| (0.0..=1e15).contains(&bytes.get());
+        if !self.swap.is_none_or(room) {
+            let help = "write the host's memory for each chip, such as \"4 GiB\"";
+            return wrong("--swap-space is out of range".to_owned(), help.to_owned());
+        }
+        match limits::drafts(self.drafted_tokens, self.accepted_tokens) {
+            None => Ok(()),
+            Some((field, what)) => {
+                let help = "write both, such as --drafted 3 --accepted 1.8";
+                let message = format!("{} {}", option(field), options_in(&what));
+                wrong(message, help.to_owned())
+            }
+        }
+    }
 }
+
+/// Most tokens of a block.
+const MOST_BLOCK_TOKENS: u32 = 4096;
 
 /// Requests of a trace at most.
 pub(super) fn most(limit: Option<u64>) -> usize {
@@ -243,16 +342,4 @@ pub fn parse_process(text: &str) -> Result<(Process, Option<u32>), Diagnostic> {
                 .to_owned(),
         ),
     }
-}
-
-/// Reads a time with its unit.
-///
-/// # Errors
-/// When it is none.
-pub fn parse_time(text: &str) -> Result<Seconds, Diagnostic> {
-    let time = chokepoint_units::parse_quantity(chokepoint_units::Dimension::Time, text);
-    time.map(Seconds::new).map_err(|error| {
-        Diagnostic::new(Code::Usage, format!("\"{text}\" is no time: {error}"))
-            .help("write a number and a unit, such as \"300 ms\" or \"2 s\"")
-    })
 }

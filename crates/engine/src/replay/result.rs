@@ -1,9 +1,8 @@
 //! What came of a replay.
 
-use chokepoint_chip::Precision;
-use chokepoint_replay::{Engine, Summary};
-use chokepoint_serve::Layout;
-use chokepoint_units::{Bytes, Energy};
+use chokepoint_replay::{Engine, InstanceSummary, Summary};
+use chokepoint_serve::Plan;
+use chokepoint_units::{Bytes, Energy, Seconds};
 
 use super::meter::Activity;
 use super::request::ReplayRequest;
@@ -42,15 +41,13 @@ pub struct MeanLengths {
 /// What came of a replay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplayFound {
-    /// How an instance is spread.
-    pub layout: Layout,
-    /// Number formats.
-    pub precision: Precision,
-    /// Instances that compute prompts, and those that decode; one number where all do both.
-    pub instances: (u64, Option<u64>),
-    /// Chips of all instances.
-    pub chips: u64,
-    /// How an instance schedules.
+    /// The plan; with scaling its instances are the most there can be.
+    pub plan: Plan,
+    /// Time that an instance takes to start, with scaling.
+    pub start_up: Option<Seconds>,
+    /// Mean time between failures of an instance and how long it is away, with failures.
+    pub failures: Option<(Seconds, Seconds)>,
+    /// How an instance schedules; with a prefill pool, one that decodes.
     pub engine: Engine,
     /// Room for keys and values on each chip.
     pub cache: Bytes,
@@ -63,6 +60,44 @@ pub struct ReplayFound {
 }
 
 impl ReplayFound {
+    /// How instances are spread: those that compute prompts first, where they are others.
+    #[must_use]
+    pub fn layouts(&self) -> String {
+        let decode = self.plan.decode.layout;
+        match self.plan.prefill.map(|pool| pool.layout) {
+            Some(prefill) if prefill != decode => format!("prefill {prefill}, decode {decode}"),
+            _ => decode.to_string(),
+        }
+    }
+
+    /// Instances of all pools.
+    #[must_use]
+    pub fn instances(&self) -> u64 {
+        self.plan.decode.instances + self.plan.prefill.map_or(0, |pool| pool.instances)
+    }
+
+    /// Chips of all instances.
+    #[must_use]
+    pub fn chips(&self) -> u64 {
+        self.plan.chips()
+    }
+
+    /// Instances up in the mean of the time; none without time.
+    #[must_use]
+    pub fn mean_up(&self) -> Option<f64> {
+        let up = |one: &InstanceSummary| one.up_seconds.get();
+        let up: f64 = self.summary.instances.iter().map(up).sum();
+        let whole = self.summary.seconds.get();
+        (whole > 0.0).then(|| up / whole)
+    }
+
+    /// Failures of all instances.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        let all = self.summary.instances.iter();
+        all.map(|one| one.failures).sum()
+    }
+
     /// Share of the prompts' tokens that was found in the cache.
     #[must_use]
     pub fn cached_share(&self) -> f64 {

@@ -4,12 +4,12 @@
 //! have different lengths, so that prompts do not come in waves; the first and the last fifth of the
 //! requests, in which the loop fills and empties, do not count.
 
-use chokepoint_replay::{Lengths, Process, Record, Router, Synthetic, Targets};
-use chokepoint_serve::{Case, Flow, Instance};
-use chokepoint_units::NumberFormat;
+use chokepoint_replay::{Lengths, Process, Record, Router, Synthetic};
+use chokepoint_serve::{Batch, Case, Flow, Instance};
 
 use super::{ReplayFound, ReplayRequest, ReplaySource, run_replay, workload};
 use crate::Data;
+use crate::fleet::instance;
 use crate::resolve::system_parts;
 use crate::serving_software::serving_software;
 
@@ -28,33 +28,25 @@ const LOADS: [Load<'_>; 7] = [
 
 fn request(load: &Load<'_>) -> ReplayRequest {
     let (clients, [model, system, engine, plan], input) = *load;
-    ReplayRequest {
-        model: model.to_owned(),
-        system: system.to_owned(),
-        engine: engine.to_owned(),
-        source: ReplaySource::Synthetic {
-            drawn: Synthetic {
-                requests: u64::from(clients) * 30,
-                process: Process::AtOnce,
-                input: Lengths::fixed(input),
-                output: Lengths {
-                    least: 384,
-                    most: 640,
-                },
-                seed: 1,
+    let source = ReplaySource::Synthetic {
+        drawn: Synthetic {
+            requests: u64::from(clients) * 30,
+            process: Process::AtOnce,
+            input: Lengths::fixed(input),
+            output: Lengths {
+                least: 384,
+                most: 640,
             },
-            concurrency: Some(clients),
+            seed: 1,
         },
+        concurrency: Some(clients),
+    };
+    ReplayRequest {
+        engine: engine.to_owned(),
         instances: Some(1),
-        chips: None,
-        disaggregate: None,
         plan: Some(plan.to_owned()),
-        formats: vec![NumberFormat::Fp8, NumberFormat::Bf16],
-        cache_format: NumberFormat::Bf16,
         router: Router::RoundRobin,
-        targets: Targets::default(),
-        prefix_cache: true,
-        horizon: None,
+        ..ReplayRequest::new(model, system, source)
     }
 }
 
@@ -76,40 +68,75 @@ fn measured(request: &ReplayRequest, data: &Data) -> (ReplayFound, f64, f64) {
     (run.found.unwrap(), f64::from(tokens) / span.get(), tpot)
 }
 
+/// Runs something on the instance that a load is replayed on.
+fn on_instance<T>(
+    load: &Load<'_>,
+    data: &Data,
+    found: &ReplayFound,
+    of: impl Fn(&Instance) -> T,
+) -> T {
+    let asked = request(load);
+    let architecture = data.model(&asked.model).unwrap();
+    let parts = system_parts(&data.catalog, &asked.system).unwrap();
+    let engine = data.catalog.engine(&asked.engine).unwrap();
+    let means = super::MeanLengths {
+        requests: 0,
+        input: f64::from(load.2),
+        output: 512.0,
+        shared: false,
+    };
+    let case = Case {
+        architecture: &architecture,
+        workload: &workload(&asked, &means),
+        software: &serving_software(engine, &parts.chip.calibration.curve),
+        chip: &parts.spec.as_ref().unwrap().under_load(),
+        fabric: &parts.fabric,
+        chips: u64::MAX,
+    };
+    of(&instance(&case, &found.plan, &found.plan.decode))
+}
+
+/// A replay within 3% of a time for each token.
+fn is_near(load: &Load<'_>, (rate, tpot): (f64, f64), wanted: f64) {
+    let wanted_rate = f64::from(load.0) / wanted;
+    for (replayed, wanted) in [(rate, wanted_rate), (tpot, wanted)] {
+        let off = replayed / wanted - 1.0;
+        assert!(off.abs() < 0.03, "{load:?}: {replayed} of {wanted}");
+    }
+}
+
 #[test]
 fn a_closed_loop_runs_at_the_rate_of_the_steady_state() {
     let data = Data::load(&[]).unwrap();
     for load in &LOADS {
-        let asked = request(load);
-        let (found, rate, tpot) = measured(&asked, &data);
-        let architecture = data.model(&asked.model).unwrap();
-        let parts = system_parts(&data.catalog, &asked.system).unwrap();
-        let engine = data.catalog.engine(&asked.engine).unwrap();
-        let means = super::MeanLengths {
-            requests: 0,
-            input: f64::from(load.2),
-            output: 512.0,
-            shared: false,
+        let (found, rate, tpot) = measured(&request(load), &data);
+        let clients = f64::from(load.0);
+        let mean = |it: &Instance| Flow::of(it, clients).mean.total().get();
+        let steady = on_instance(load, &data, &found, mean);
+        is_near(load, (rate, tpot), steady);
+    }
+}
+
+/// Rounds take the time of a batch through all stages; a prompt in one batch holds up all others, so
+/// that as many rounds carry prompts as clients send some, whatever the number of stages.
+#[test]
+fn a_pipeline_goes_in_rounds() {
+    let data = Data::load(&[]).unwrap();
+    for load in [
+        (32, ["llama-3.1-70b", "hgx-h200", "vllm", "tp=2 pp=2"], 256),
+        (48, ["llama-3.1-70b", "hgx-h100", "vllm", "tp=2 pp=4"], 256),
+    ] {
+        let (found, rate, tpot) = measured(&request(&load), &data);
+        let clients = f64::from(load.0);
+        let mean = |it: &Instance| {
+            let context = f64::from(load.2) + 256.0;
+            let decodes = Batch::decodes(clients / it.layout.pp as f64, context);
+            let carrying = Batch::prompts(1.0, f64::from(load.2), 0.0).beside(&decodes);
+            let without = libm::pow(1.0 - 1.0 / 511.0, clients);
+            let time = |batch: &Batch| it.iteration(batch).total().get();
+            time(&decodes) * without + time(&carrying) * (1.0 - without)
         };
-        let case = Case {
-            architecture: &architecture,
-            workload: &workload(&asked, &means),
-            software: &serving_software(engine, &parts.chip.calibration.curve),
-            chip: &parts.spec.as_ref().unwrap().under_load(),
-            fabric: &parts.fabric,
-            chips: u64::MAX,
-        };
-        let instance = Instance {
-            case: &case,
-            layout: found.layout,
-            precision: found.precision,
-        };
-        let flow = Flow::of(&instance, f64::from(load.0));
-        let steady = flow.mean.total().get();
-        let steady_rate = f64::from(load.0) / steady;
-        for (replayed, steady) in [(rate, steady_rate), (tpot, steady)] {
-            let off = replayed / steady - 1.0;
-            assert!(off.abs() < 0.03, "{load:?}: {replayed} of {steady}");
-        }
+        let wanted = on_instance(&load, &data, &found, mean);
+        is_near(&load, (rate, tpot), wanted);
     }
 }

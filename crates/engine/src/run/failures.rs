@@ -8,7 +8,7 @@ use chokepoint_train::{
 };
 use chokepoint_units::{Bytes, PartName as _, SECONDS_PER_HOUR};
 
-use super::{Failures, RunRequest};
+use super::Failures;
 use crate::resolve::SystemParts;
 use crate::row::{Outcome, Statement};
 
@@ -41,24 +41,24 @@ pub struct RunGoodput {
 }
 
 /// An experience and why it was chosen.
-pub(super) struct Known<'a> {
+pub(crate) struct Known<'a> {
     experience: &'a Experience,
     pub note: Option<Statement>,
 }
 
 impl<'a> Known<'a> {
     /// The experience.
-    pub(super) const fn experience(&self) -> &'a Experience {
+    pub(crate) const fn experience(&self) -> &'a Experience {
         self.experience
     }
 }
 
-/// The experience that a request asks for.
+/// The experience that is asked for.
 ///
 /// # Errors
 /// When its id names nothing.
-pub(super) fn experience<'a>(
-    request: &RunRequest,
+pub(crate) fn experience<'a>(
+    failures: &Failures,
     parts: &SystemParts,
     catalog: &'a Catalog,
 ) -> Result<Option<Known<'a>>, Diagnostic> {
@@ -68,7 +68,7 @@ pub(super) fn experience<'a>(
         let note = Some(note);
         Known { experience, note }
     };
-    match &request.failures {
+    match failures {
         Failures::Ignored => Ok(None),
         Failures::Of(id) => {
             let experience = catalog.experience(id)?;

@@ -20,6 +20,7 @@ use chokepoint_train::{Case, PlanChunks, Scheduler, Workload, plan_chunks};
 pub use contention::{ContentionFound, ContentionRow, RunContention};
 pub use degraded::{DegradedRow, RunDegraded};
 pub use failures::RunGoodput;
+pub(crate) use failures::experience;
 pub use link::Local;
 pub use options::TrainingOptions;
 pub use request::{Failures, RunRequest, SpaceChoice, parse_formats, parse_tokens};
@@ -53,7 +54,7 @@ pub fn run_training(request: &RunRequest, data: &Data) -> Result<TrainingRun, Di
     let framework = framework(request, data)?;
     let workload = request.training.workload(request, framework);
     let link = request.sites.link(request, workload.gradients)?;
-    let experience = failures::experience(request, &parts, &data.catalog)?;
+    let experience = experience(&request.failures, &parts, &data.catalog)?;
     let software = software(framework, &parts.chip.calibration.curve);
     let sites = link.map_or(1, |link| link.wan.sites);
     let of_site = Workload {

@@ -5,6 +5,7 @@ use chokepoint_serve::{
     Case, Layout, Plan, Prediction, SearchResult, evaluate, layouts, search, search_among,
 };
 
+use super::random::Sustained;
 use super::{Ask, Goal};
 use crate::economics::Economics;
 use crate::equal::sale_unit;
@@ -14,7 +15,7 @@ use crate::row::{Outcome, Statement};
 use crate::serving::{chips_for_rate, none_found, plain, refusal};
 
 /// Plans that are kept, the best among them.
-const KEPT: usize = 5;
+pub(super) const KEPT: usize = 5;
 
 /// Numbers of units that are all tried; beyond, one in so many of each doubling.
 const ALL_TRIED: u64 = 16;
@@ -24,6 +25,19 @@ const ALL_TRIED: u64 = 16;
 pub(super) struct Candidate {
     pub chips: u64,
     pub prediction: Prediction,
+    /// What it sustains under random arrivals, where that is asked for.
+    pub sustained: Option<Sustained>,
+}
+
+impl Candidate {
+    /// A plan in steady state.
+    pub const fn steady(chips: u64, prediction: Prediction) -> Self {
+        Self {
+            chips,
+            prediction,
+            sustained: None,
+        }
+    }
 }
 
 /// What was found, best first, and how much was looked at.
@@ -36,7 +50,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn none(reason: Statement) -> Self {
+    pub fn none(reason: Statement) -> Self {
         Self {
             reason: Some(reason),
             ..Self::default()
@@ -46,10 +60,7 @@ impl Found {
     /// What a search found on the chips of a case.
     fn of(case: &Case, found: SearchResult) -> Self {
         let reason = found.plans.is_empty().then(|| none_found(case, &found));
-        let candidate = |prediction| Candidate {
-            chips: case.chips,
-            prediction,
-        };
+        let candidate = |prediction| Candidate::steady(case.chips, prediction);
         Self {
             evaluated: found.evaluated,
             pruned: found.pruned,
@@ -81,6 +92,11 @@ impl Setting<'_> {
                 Found::of(&self.case, self.search(&self.case))
             }
         };
+        self.runnable(found)
+    }
+
+    /// Those of some plans that the engine can run, where one is named.
+    pub fn runnable(&self, found: Found) -> Found {
         match self.launcher {
             Some(launcher) => self.launchable(found, launcher),
             None => found,
@@ -105,10 +121,7 @@ impl Setting<'_> {
     fn given(&self, plan: &Plan) -> Found {
         match evaluate(&self.case, plan) {
             Ok(prediction) => Found {
-                plans: vec![Candidate {
-                    chips: self.case.chips,
-                    prediction,
-                }],
+                plans: vec![Candidate::steady(self.case.chips, prediction)],
                 evaluated: 1,
                 ..Found::default()
             },
@@ -214,6 +227,9 @@ impl Setting<'_> {
     /// What a candidate yields, takes and costs, without what binds it.
     pub fn outcome(&self, candidate: &Candidate) -> Outcome {
         let mut outcome = plain(&self.on(candidate.chips), &candidate.prediction);
+        if let Some(sustained) = &candidate.sustained {
+            load(&mut outcome, sustained);
+        }
         self.pay(candidate.chips, &mut outcome);
         outcome
     }
@@ -263,8 +279,43 @@ impl Setting<'_> {
     }
 }
 
+/// Turns what a plan yields in steady state into what it yields under random arrivals. The parts of a
+/// token's time are those of the steady state and are left out.
+fn load(outcome: &mut Outcome, sustained: &Sustained) {
+    let Sustained {
+        utilisation,
+        latencies,
+        power,
+    } = sustained;
+    let metrics = &mut outcome.metrics;
+    let steady = metrics.get("requests_per_second").copied();
+    for key in [
+        "requests_per_second",
+        "output_tokens_per_second",
+        "output_tokens_per_second_per_chip",
+    ] {
+        if let Some(rate) = metrics.get_mut(key) {
+            *rate *= utilisation;
+        }
+    }
+    metrics.extend(steady.map(|rate| ("steady_requests_per_second", rate)));
+    let (ttft, tpot) = (latencies.ttft, latencies.tpot);
+    metrics.extend([
+        ("utilisation", *utilisation),
+        ("ttft_seconds", ttft.0.get()),
+        ("ttft_percentile_seconds", ttft.1.get()),
+        ("tpot_seconds", tpot.0.get()),
+        ("tpot_percentile_seconds", tpot.1.get()),
+        ("tokens_per_second_per_user", 1.0 / tpot.0.get()),
+        ("chip_power_watts", power.get()),
+    ]);
+    outcome.interval.0 *= utilisation;
+    outcome.interval.1 *= utilisation;
+    outcome.breakdown = Vec::new();
+}
+
 /// The layouts of a plan.
-fn of_plan(plan: &Plan) -> (Layout, Option<Layout>) {
+pub(super) fn of_plan(plan: &Plan) -> (Layout, Option<Layout>) {
     (plan.decode.layout, plan.prefill.map(|pool| pool.layout))
 }
 

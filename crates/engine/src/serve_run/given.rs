@@ -14,7 +14,7 @@ const PLACE: &str = "--plan";
 ///
 /// # Errors
 /// What cannot be read, or makes no sense for the model and the chip.
-pub(super) fn given(text: &str, case: &Case) -> Result<Plan, Diagnostic> {
+pub(crate) fn given(text: &str, case: &Case) -> Result<Plan, Diagnostic> {
     let plan = Plan::parse(text, case.precision()).map_err(|error| unreadable(text, &error))?;
     let pools = [plan.prefill, Some(plan.decode)];
     let mut chips = 0_u64;

@@ -3,13 +3,17 @@
 
 mod find;
 mod given;
+mod random;
 mod request;
 mod result;
 
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_serve::{Case, Plan, front};
 
+pub(crate) use given::given;
+pub use random::RandomArrivals;
 pub use request::{Ask, Goal, ServeRequest};
+pub(crate) use request::{option, options_in};
 pub use result::{ServeFound, ServePlan, ServingRun};
 
 use crate::Data;
@@ -47,7 +51,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         chips: request.chips.unwrap_or(MOST_CHIPS),
     };
     let plan = match &request.ask {
-        Ask::Given(text) => Some(given::given(text, &case)?),
+        Ask::Given(text) => Some(given(text, &case)?),
         Ask::Best(_) | Ask::Rate(_) => None,
     };
     let case = Case {
@@ -60,7 +64,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         prices,
         launcher: request.launcher,
     };
-    let found = setting.find(&request.ask, plan.as_ref());
+    let (found, arrivals) = look(&setting, request, plan.as_ref())?;
     let best = found.plans.first();
     let paid = match (best, &request.ask) {
         (Some(best), _) => Some(best.chips),
@@ -82,6 +86,7 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         prices: prices.id.clone(),
         ask: request.ask.clone(),
         workload: workload.clone(),
+        arrivals,
         notes: notes_of_run(&setting, request, best, paid),
         found: result(&setting, &found),
         software,
@@ -91,6 +96,21 @@ pub fn run_serving(request: &ServeRequest, data: &Data) -> Result<ServingRun, Di
         front,
         architecture: architecture.clone(),
     })
+}
+
+/// The plans that answer what is asked: in steady state, or at a percentile.
+fn look(
+    setting: &Setting,
+    request: &ServeRequest,
+    plan: Option<&Plan>,
+) -> Result<(Found, Option<RandomArrivals>), Diagnostic> {
+    match request.percentile {
+        None => Ok((setting.find(&request.ask, plan), None)),
+        Some(percent) => {
+            let (found, arrivals) = random::find(setting, percent, plan)?;
+            Ok((found, Some(arrivals)))
+        }
+    }
 }
 
 /// Chips that may be used: those named, else those of the given plan, else as many as are counted.
@@ -108,10 +128,15 @@ fn chips(request: &ServeRequest, plan: Option<&Plan>) -> Result<u64, Diagnostic>
 
 fn result(setting: &Setting, found: &Found) -> Option<ServeFound> {
     let (best, others) = found.plans.split_first()?;
-    let case = setting.on(best.chips);
-    let beside: Vec<_> = others.iter().map(|one| one.prediction.clone()).collect();
-    let mut outcome = explained(&case, &best.prediction, &beside);
-    setting.pay(best.chips, &mut outcome);
+    let outcome = if best.sustained.is_some() {
+        setting.outcome(best)
+    } else {
+        let case = setting.on(best.chips);
+        let beside: Vec<_> = others.iter().map(|one| one.prediction.clone()).collect();
+        let mut outcome = explained(&case, &best.prediction, &beside);
+        setting.pay(best.chips, &mut outcome);
+        outcome
+    };
     Some(ServeFound {
         outcome,
         plan: best.prediction.plan,
@@ -128,7 +153,7 @@ fn shown(setting: &Setting, candidate: &Candidate) -> ServePlan {
 fn on_front(setting: &Setting, chips: u64) -> Vec<ServePlan> {
     let plans = front(&setting.on(chips)).into_iter();
     plans
-        .map(|prediction| shown(setting, &Candidate { chips, prediction }))
+        .map(|prediction| shown(setting, &Candidate::steady(chips, prediction)))
         .collect()
 }
 
@@ -185,6 +210,9 @@ fn asked(request: &ServeRequest) -> Vec<Statement> {
             ("accepted", accepted.to_string()),
         ];
         all.push(Statement::new("drafts", counts));
+    }
+    if request.percentile.is_some() {
+        all.push(Statement::new("percentile-held", []));
     }
     match request.ask {
         Ask::Best(Goal::Cost | Goal::Energy) => all.push(Statement::new("goal-units", [])),

@@ -19,6 +19,9 @@ pub struct ServeRequest {
     pub chips: Option<u64>,
     /// What is looked for.
     pub ask: Ask,
+    /// Requests of a hundred that must meet the targets under random arrivals; absent, the targets are
+    /// means in steady state.
+    pub percentile: Option<f64>,
     /// Whether to look for the front of interactivity against throughput.
     pub front: bool,
     /// Id of a price book.
@@ -88,6 +91,7 @@ impl ServeRequest {
             system: system.to_owned(),
             chips: Some(chips),
             ask: Ask::Best(Goal::Throughput),
+            percentile: None,
             front: false,
             prices: "retail-2025".to_owned(),
             launcher: None,
@@ -108,6 +112,7 @@ impl ServeRequest {
             let message = format!("{} {}", option(name), options_in(&what));
             return Err(Diagnostic::new(Code::Value, message));
         }
+        self.check_percentile()?;
         if self.chips.is_none() && matches!(self.ask, Ask::Best(_)) {
             let message = "the number of chips is missing";
             let help = "write --chips N, or a plan, or the rate to be served";
@@ -124,6 +129,28 @@ impl ServeRequest {
     }
 }
 
+impl ServeRequest {
+    /// Whether there is a plan whose percentiles can be looked for.
+    fn check_percentile(&self) -> Result<(), Diagnostic> {
+        let Some(percent) = self.percentile else {
+            return Ok(());
+        };
+        if !(50.0..=99.99).contains(&percent) {
+            let message = format!("--percentile must lie between 50 and 99.99, found {percent}");
+            return Err(Diagnostic::new(Code::Value, message).help("write 99"));
+        }
+        match self.ask {
+            Ask::Best(Goal::Throughput) | Ask::Given(_) => Ok(()),
+            Ask::Best(Goal::Cost | Goal::Energy) | Ask::Rate(_) => {
+                let message =
+                    "--percentile is of the plan with the most tokens a second, or of a given one";
+                let help = "leave --goal and --rate out";
+                Err(Diagnostic::new(Code::Usage, message).help(help))
+            }
+        }
+    }
+}
+
 /// Fields of a scenario by the options that state them.
 const OPTIONS: [(&str, &str); 6] = [
     ("input", "--input-tokens"),
@@ -135,13 +162,13 @@ const OPTIONS: [(&str, &str); 6] = [
 ];
 
 /// The option of a field; else one of its name.
-fn option(field: &str) -> String {
+pub(crate) fn option(field: &str) -> String {
     let known = OPTIONS.iter().find(|(name, _)| *name == field);
     known.map_or_else(|| format!("--{field}"), |(_, option)| (*option).to_owned())
 }
 
 /// A text with the options of the fields that it names.
-fn options_in(text: &str) -> String {
+pub(crate) fn options_in(text: &str) -> String {
     let words = text.split(' ').map(|word| {
         let bare = word.trim_end_matches([',', ':']);
         let known = OPTIONS.iter().find(|(name, _)| *name == bare);

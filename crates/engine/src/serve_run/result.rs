@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chokepoint_model::Architecture;
 use chokepoint_serve::{Plan, Prediction, Software, Workload};
 
-use super::Ask;
+use super::{Ask, RandomArrivals};
 use crate::launch::Launch;
 use crate::row::{Outcome, Statement};
 use crate::serving::plan_fields;
@@ -29,6 +29,8 @@ pub struct ServingRun {
     pub prices: String,
     /// What was asked for.
     pub ask: Ask,
+    /// How the targets were held against percentiles; absent where they are means.
+    pub arrivals: Option<RandomArrivals>,
     /// The workload.
     pub workload: Workload,
     /// The model.

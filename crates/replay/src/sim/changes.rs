@@ -31,6 +31,8 @@ pub(crate) struct Status {
     since: Femtos,
     /// How often it came up.
     starts: u32,
+    /// How often it was switched on or off, or failed: what was set before that means nothing.
+    changes: u32,
 }
 
 impl Status {
@@ -62,8 +64,25 @@ where
         self.next_decision();
     }
 
+    /// An instance that was switched on, or repaired, takes requests, unless it was switched off
+    /// meanwhile.
+    pub(super) fn ready(&mut self, index: usize, changes: u32) {
+        if self.statuses[index].changes == changes {
+            self.come_up(index);
+        }
+    }
+
+    /// An instance will take requests after a time.
+    fn come_up_after(&mut self, index: usize, state: State, time: Femtos) {
+        let status = &mut self.statuses[index];
+        status.state = state;
+        status.changes += 1;
+        let timer = Timer::Up(index as u32, status.changes);
+        self.set_timer(self.now + time, timer);
+    }
+
     /// An instance takes requests from now on.
-    pub(super) fn come_up(&mut self, index: usize) {
+    fn come_up(&mut self, index: usize) {
         let status = &mut self.statuses[index];
         status.state = State::Up;
         status.since = self.now;
@@ -97,8 +116,7 @@ where
             return;
         }
         self.stop_counting(index);
-        self.statuses[index].state = State::Failed;
-        self.set_timer(self.now + repair, Timer::Up(index as u32));
+        self.come_up_after(index, State::Failed, repair);
         self.clear_link(index);
         let lost = self.instances[index].fail(self.now, &mut self.live);
         self.instances[index].tally.failures += 1;
@@ -171,20 +189,27 @@ where
                 if state == State::Draining {
                     self.statuses[index].state = State::Up;
                 } else {
-                    self.statuses[index].state = State::Starting;
-                    self.set_timer(self.now + start_up, Timer::Up(index as u32));
+                    self.come_up_after(index, State::Starting, start_up);
                 }
             }
         }
     }
 
-    /// Lets the last ones go.
+    /// Lets the last ones go, those first that have not started yet.
     fn shrink(&mut self, mut surplus: usize) {
-        for index in (0..self.instances.len()).rev() {
-            if surplus > 0 && self.statuses[index].state == State::Up {
+        for state in [State::Starting, State::Up] {
+            for index in (0..self.instances.len()).rev() {
+                if surplus == 0 || self.statuses[index].state != state {
+                    continue;
+                }
                 surplus -= 1;
-                self.statuses[index].state = State::Draining;
-                self.retire(index);
+                if state == State::Starting {
+                    self.statuses[index].state = State::Off;
+                    self.statuses[index].changes += 1;
+                } else {
+                    self.statuses[index].state = State::Draining;
+                    self.retire(index);
+                }
             }
         }
     }

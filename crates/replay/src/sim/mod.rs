@@ -35,8 +35,8 @@ use tree::Tree;
 /// Something that happens at a set time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
-    /// An instance takes requests from now on.
-    Up(u32),
+    /// An instance takes requests from now on, if nothing has changed since that number of changes.
+    Up(u32, u32),
     /// An instance fails, to be repaired after a time.
     Fail(u32, Femtos),
     /// The same by chance, if it has been up without a break since that number of starts.
@@ -219,7 +219,7 @@ where
 
     fn go_off(&mut self, timer: Timer) {
         match timer {
-            Timer::Up(index) => self.come_up(index as usize),
+            Timer::Up(index, changes) => self.ready(index as usize, changes),
             Timer::Fail(index, repair) => self.fail(index as usize, repair),
             Timer::FailByChance(index, starts) => self.fail_by_chance(index as usize, starts),
             Timer::Sent(place, admission) => self.receive(place, admission),

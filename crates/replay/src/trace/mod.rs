@@ -6,6 +6,9 @@
 //! | `BurstGPT` | `Timestamp,...,Request tokens,Response tokens,...` |
 //! | Mooncake | `{"timestamp": ms, "input_length": n, "output_length": n, "hash_ids": [...]}` |
 //!
+//! A table may have a column `priority`, a line of Mooncake's a field of that name: the class of a
+//! request from 0, most urgent, to 255.
+//!
 //! Times count from the earliest request. Lines out of order are put in order of time, equal
 //! times in the order of the lines, as long as none is more than 4096 lines late; a line later
 //! than that is an error. So a trace of any length is read in little memory.

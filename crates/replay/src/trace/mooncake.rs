@@ -88,6 +88,14 @@ fn explain(row: Row<'_>, error: &serde_json::Error) -> Diagnostic {
             return wrong(row, name, "a number");
         }
     }
+    let class = fields.get("priority").map(Value::as_u64);
+    if class.is_some_and(|class| class.is_none_or(|class| class > u64::from(u8::MAX))) {
+        return wrong(
+            row,
+            "priority",
+            "a whole number from 0 (most urgent) to 255",
+        );
+    }
     let at = error.column().saturating_sub(1).min(row.text.len());
     row.wrong(
         Code::Field,

@@ -34,11 +34,16 @@ impl Schema {
     }
 }
 
-/// A table whose header has been read: places of time, prompt and answer.
+/// Column of the priority class, which a trace may have.
+const PRIORITY: &str = "priority";
+
+/// A table whose header has been read: places of time, prompt and answer, and of the priority
+/// class where there is one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Table {
     schema: Schema,
     places: [usize; 3],
+    priority: Option<usize>,
 }
 
 impl Table {
@@ -64,20 +69,26 @@ impl Table {
         for (slot, wanted) in places.iter_mut().zip(schema.wanted()) {
             *slot = place(wanted).ok_or_else(|| missing(header, schema, wanted, &columns))?;
         }
-        Ok(Self { schema, places })
+        Ok(Self {
+            schema,
+            places,
+            priority: place(PRIORITY),
+        })
     }
 
     /// The request of a line, with its time in femtoseconds from an origin of the trace.
     pub(super) fn request(&self, row: Row<'_>) -> Result<(u128, Request), Diagnostic> {
-        let mut columns = [None; 3];
+        let mut columns = [None; 4];
         let mut count = 0;
+        let places = self.places.into_iter().map(Some).chain([self.priority]);
         for (index, (span, text)) in row.columns().enumerate() {
             count += 1;
-            if let Some(slot) = self.places.iter().position(|&place| place == index) {
+            if let Some(slot) = places.clone().position(|place| place == Some(index)) {
                 columns[slot] = Some((span.start, span.end, text));
             }
         }
-        let wanted = self.schema.wanted();
+        let [time, input, output] = self.schema.wanted();
+        let wanted = [time, input, output, PRIORITY];
         let column = |slot: usize| {
             columns[slot]
                 .map(|(start, end, text)| (start..end, text))
@@ -106,14 +117,30 @@ impl Table {
                 .filter(|&count: &u32| count <= MOST_TOKENS);
             count.ok_or_else(|| bad_tokens(row, wanted[slot], text, span))
         };
+        let class = || match self.priority {
+            None => Ok(0),
+            Some(_) => column(3).and_then(|(span, text)| class(row, text, span)),
+        };
         let request = Request {
             arrival: Seconds::ZERO,
             input_tokens: tokens(1)?,
             output_tokens: tokens(2)?,
+            class: class()?,
             ..Request::default()
         };
         Ok((time, request))
     }
+}
+
+/// The priority class of a line.
+fn class(row: Row<'_>, text: &str, span: Range<usize>) -> Result<u8, Diagnostic> {
+    text.parse().map_err(|_| {
+        let message = format!(
+            "{PRIORITY} is \"{}\"; expected a whole number from 0 (most urgent) to 255",
+            shown(text)
+        );
+        row.wrong(Code::Value, &message, span)
+    })
 }
 
 fn bad_tokens(row: Row<'_>, name: &str, text: &str, span: Range<usize>) -> Diagnostic {

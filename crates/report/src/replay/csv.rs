@@ -24,12 +24,9 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
         ("engine", request.engine.clone()),
         ("router", router_name(request.router).to_owned()),
         ("source", source(run).to_owned()),
-        (
-            "plan",
-            found.map_or_else(String::new, |it| it.layout.to_string()),
-        ),
+        ("plan", found.map_or_else(String::new, ReplayFound::layouts)),
         ("instances", found.map_or_else(String::new, instances)),
-        ("chips", whole(found.map(|it| it.chips))),
+        ("chips", whole(found.map(ReplayFound::chips))),
         ("requests", run.means.requests.to_string()),
         ("finished", whole(summary.map(|it| it.finished))),
         ("rejected", whole(summary.map(|it| it.rejected))),
@@ -62,6 +59,7 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
     ]
     .map(|(name, cell)| (name.to_owned(), cell))
     .into();
+    cells.extend(changes(found));
     cells.extend(times(run));
     let reason = run.found.as_ref().err().map_or("", |reason| reason.key);
     cells.push(("reason".to_owned(), reason.to_owned()));
@@ -69,6 +67,27 @@ pub fn replay_csv(run: &ReplayRun) -> Result<String, Error> {
     writer.write_record(cells.iter().map(|(name, _)| name))?;
     writer.write_record(cells.iter().map(|(_, cell)| cell))?;
     text(writer)
+}
+
+/// Instances that came and went.
+fn changes(found: Option<&ReplayFound>) -> [(String, String); 3] {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let failed = found.map(ReplayFound::failed);
+    [
+        (
+            "failures",
+            failed.map_or_else(String::new, |it| it.to_string()),
+        ),
+        (
+            "mean_instances_up",
+            number(found.and_then(ReplayFound::mean_up)),
+        ),
+        (
+            "start_up_seconds",
+            number(found.and_then(|it| it.start_up).map(Seconds::get)),
+        ),
+    ]
+    .map(|(name, cell)| (name.to_owned(), cell))
 }
 
 /// Mean and percentiles of the latencies.
@@ -89,6 +108,17 @@ fn times(run: &ReplayRun) -> Vec<(String, String)> {
     cells
 }
 
+/// Name of an outcome.
+pub(super) const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Finished => "finished",
+        Outcome::RejectedTooLong => "rejected_too_long",
+        Outcome::RejectedEmpty => "rejected_empty",
+        Outcome::RejectedRetries => "rejected_retries",
+        Outcome::Unfinished => "unfinished",
+    }
+}
+
 /// Heading of the lines of requests.
 #[must_use]
 pub const fn record_columns() -> &'static str {
@@ -99,13 +129,7 @@ made_tokens,cached_tokens,class,instance,preemptions,retries\n"
 /// The line of a request, in the order in which they end.
 #[must_use]
 pub fn record_line(record: &Record) -> String {
-    let outcome = match record.outcome {
-        Outcome::Finished => "finished",
-        Outcome::RejectedTooLong => "rejected_too_long",
-        Outcome::RejectedEmpty => "rejected_empty",
-        Outcome::RejectedRetries => "rejected_retries",
-        Outcome::Unfinished => "unfinished",
-    };
+    let outcome = outcome_name(record.outcome);
     let first = record
         .first_token
         .map_or_else(String::new, |time| time.get().to_string());

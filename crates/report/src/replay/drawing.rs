@@ -48,7 +48,7 @@ pub fn replay_svg(run: &ReplayRun, language: Language) -> Option<String> {
             ("source", source(run)),
             ("model", &run.request.model),
             ("system", &run.system_name),
-            ("chips", &count(found.chips)),
+            ("chips", &count(found.chips())),
         ],
     );
     let label = escape(&title);

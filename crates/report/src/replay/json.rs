@@ -1,6 +1,6 @@
 //! A replay as JSON, schema 1.
 
-use chokepoint_engine::trace::Distribution;
+use chokepoint_engine::trace::{Distribution, Preemption};
 use chokepoint_engine::units::Seconds;
 use chokepoint_engine::{ReplayFound, ReplayRun, ReplaySource, router_name};
 use serde_json::{Error, Value, json};
@@ -34,6 +34,7 @@ pub fn replay_json(run: &ReplayRun) -> Result<String, Error> {
         "mean_output_tokens": run.means.output,
         "ttft_target_seconds": request.targets.first_token.map(Seconds::get),
         "tpot_target_seconds": request.targets.token_interval.map(Seconds::get),
+        "latency_target_seconds": request.targets.whole.map(Seconds::get),
         "found": run.found.as_ref().ok().map(of_found),
         "reason": run.found.as_ref().err(),
         "notes": run.notes,
@@ -42,15 +43,28 @@ pub fn replay_json(run: &ReplayRun) -> Result<String, Error> {
 
 fn of_found(found: &ReplayFound) -> Value {
     let summary = &found.summary;
+    let prefill = found.plan.prefill;
+    let preemption = match found.engine.preemption {
+        Preemption::Recompute => "recompute",
+        Preemption::Swap { .. } => "swap",
+    };
     let [ttft, tpot, whole] = latencies(found).map(|(_, times)| times.map(of_times));
     json!({
-        "plan": found.layout.to_string(),
-        "format": found.precision.feed_forward,
-        "cache_format": found.precision.cache,
-        "instances": found.instances.0 + found.instances.1.unwrap_or(0),
-        "prefill_instances": found.instances.1.map(|_| found.instances.0),
-        "decode_instances": found.instances.1,
-        "chips": found.chips,
+        "plan": found.layouts(),
+        "format": found.plan.precision.feed_forward,
+        "cache_format": found.plan.precision.cache,
+        "instances": found.instances(),
+        "prefill_instances": prefill.map(|pool| pool.instances),
+        "decode_instances": prefill.map(|_| found.plan.decode.instances),
+        "mean_instances_up": found.mean_up(),
+        "start_up_seconds": found.start_up.map(Seconds::get),
+        "mean_time_between_failures_seconds": found.failures.map(|it| it.0.get()),
+        "repair_seconds": found.failures.map(|it| it.1.get()),
+        "failures": found.failed(),
+        "chips": found.chips(),
+        "block_tokens": found.engine.block_tokens,
+        "tokens_per_iteration": found.engine.tokens_per_iteration,
+        "preemption": preemption,
         "cache_bytes_per_chip": found.cache.get(),
         "cache_tokens_per_instance": found.room_tokens(),
         "most_sequences": found.engine.max_sequences,

@@ -3,6 +3,7 @@
 mod csv;
 mod drawing;
 mod json;
+mod parquet;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 pub use csv::{record_columns, record_line, replay_csv};
 pub use drawing::replay_svg;
 pub use json::replay_json;
+pub use parquet::RecordTable;
 pub use table::replay_table;
 
 use chokepoint_engine::trace::Distribution;
@@ -41,19 +43,20 @@ fn joules_per_token(found: &ReplayFound) -> Option<f64> {
 
 /// Mean power of a chip in watts; none without time.
 fn watts_per_chip(found: &ReplayFound) -> Option<f64> {
-    let time = found.summary.seconds.get() * found.chips as f64;
+    let time = found.summary.seconds.get() * found.chips() as f64;
     (time > 0.0).then(|| found.energy.get() / time)
 }
 
 /// Tokens a second of each chip.
 fn tokens_per_chip(found: &ReplayFound) -> f64 {
-    found.summary.output_tokens_per_second / found.chips as f64
+    found.summary.output_tokens_per_second / found.chips() as f64
 }
 
 /// Instances as a number, or as those that compute prompts and those that decode.
 fn instances(found: &ReplayFound) -> String {
-    match found.instances {
-        (all, None) => all.to_string(),
-        (prefill, Some(decode)) => format!("{prefill}:{decode}"),
+    let decode = found.plan.decode.instances;
+    match found.plan.prefill {
+        None => decode.to_string(),
+        Some(prefill) => format!("{}:{decode}", prefill.instances),
     }
 }

@@ -60,11 +60,11 @@ fn plan(words: &Words, run: &ReplayRun, found: &ReplayFound) -> String {
         "replay.plan",
         [
             ("instances", &instances(found)),
-            ("plan", &found.layout.to_string()),
+            ("plan", &found.layouts()),
             ("searched", &words.of("replay", searched)),
-            ("format", found.precision.feed_forward.name()),
-            ("cache", found.precision.cache.name()),
-            ("chips", &count(found.chips)),
+            ("format", found.plan.precision.feed_forward.name()),
+            ("cache", found.plan.precision.cache.name()),
+            ("chips", &count(found.chips())),
             ("router", router_name(run.request.router)),
             ("room", &found.cache.to_string()),
             ("tokens", &count(found.room_tokens())),
@@ -115,10 +115,11 @@ fn results(words: &Words, run: &ReplayRun, found: &ReplayFound) -> Grid {
         |value: Option<f64>| value.map_or_else(|| NONE.to_owned(), |value| significant(value, 4));
     let percent = |share: f64| significant(share * 100.0, 3);
     let targets = &run.request.targets;
-    let targeted = targets.first_token.is_some() || targets.token_interval.is_some();
+    let all = [targets.first_token, targets.token_interval, targets.whole];
+    let targeted = all.iter().any(Option::is_some);
     let good = targeted.then_some(summary.good_requests_per_second);
     let share = summary.good as f64 / (summary.requests as f64).max(1.0);
-    let rows = [
+    let mut rows = vec![
         ("finished", count(summary.finished)),
         ("rejected", count(summary.rejected)),
         ("unfinished", count(summary.unfinished)),
@@ -144,6 +145,12 @@ fn results(words: &Words, run: &ReplayRun, found: &ReplayFound) -> Grid {
         ("power", shown(watts_per_chip(found))),
         ("energy", shown(joules_per_token(found))),
     ];
+    if found.start_up.is_some() || found.failures.is_some() {
+        rows.push(("up", shown(found.mean_up())));
+    }
+    if found.failures.is_some() {
+        rows.push(("failures", count(found.failed())));
+    }
     Grid {
         title: String::new(),
         columns: vec![
@@ -151,7 +158,8 @@ fn results(words: &Words, run: &ReplayRun, found: &ReplayFound) -> Grid {
             Column::number(words.of("replay", "value")),
         ],
         rows: rows
+            .into_iter()
             .map(|(key, value)| vec![words.of("replay", key), value])
-            .into(),
+            .collect(),
     }
 }

@@ -1,48 +1,48 @@
 //! A made-up replay, and one that could not run.
 
-use chokepoint_engine::trace::{
-    Drawn, Lengths, Outcome, Process, Record, Router, Synthetic, Targets,
-};
+use chokepoint_engine::trace::{Drawn, Lengths, Outcome, Process, Record, Synthetic, Targets};
 use chokepoint_engine::units::{Bytes, NumberFormat, Seconds};
-use chokepoint_engine::{Data, ReplayRequest, ReplayRun, ReplaySource, run_replay};
+use chokepoint_engine::{
+    Data, Failures, ReplayFailures, ReplayRequest, ReplayRun, ReplayScaling, ReplaySource,
+    Statement, run_replay,
+};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
 use serde_json::Value;
 
-use super::{record_columns, record_line, replay_csv, replay_json, replay_svg, replay_table};
+use super::{
+    RecordTable, record_columns, record_line, replay_csv, replay_json, replay_svg, replay_table,
+};
 use crate::Language;
 
-/// A few drawn requests on one chip, and on too few for the model.
+/// A few requests.
+const DRAWN: Synthetic = Synthetic {
+    requests: 40,
+    process: Process::Uniform { rate: 20.0 },
+    input: Lengths::fixed(512),
+    output: Lengths {
+        least: 30,
+        most: 34,
+    },
+    seed: 1,
+};
+
+/// They on one chip, and on too few for the model.
 fn run(model: &str, split: Option<(u32, u32)>) -> ReplayRun {
-    let drawn = Synthetic {
-        requests: 40,
-        process: Process::Uniform { rate: 20.0 },
-        input: Lengths::fixed(512),
-        output: Lengths {
-            least: 30,
-            most: 34,
-        },
-        seed: 1,
+    let drawn = DRAWN;
+    let source = ReplaySource::Synthetic {
+        drawn,
+        concurrency: None,
     };
     let request = ReplayRequest {
-        model: model.to_owned(),
-        system: "hgx-h100".to_owned(),
-        engine: "vllm".to_owned(),
-        source: ReplaySource::Synthetic {
-            drawn,
-            concurrency: None,
-        },
-        instances: None,
-        chips: None,
         disaggregate: split,
         plan: Some("tp=1".to_owned()),
         formats: vec![NumberFormat::Fp8],
-        cache_format: NumberFormat::Bf16,
-        router: Router::LeastLoaded,
         targets: Targets {
             first_token: Some(Seconds::new(0.1)),
             ..Targets::default()
         },
-        prefix_cache: true,
-        horizon: None,
+        ..ReplayRequest::new(model, "hgx-h100", source)
     };
     let data = Data::load(&[]).unwrap();
     let mut open = || -> Result<Drawn, _> { drawn.draw() };
@@ -58,9 +58,11 @@ fn every_statement_and_heading_has_words() {
             ("llama-3.1-8b", Some((1, 1))),
             ("deepseek-v3", None),
         ] {
-            let run = run(model, split);
-            let text =
-                replay_table(&run, language) + &replay_svg(&run, language).unwrap_or_default();
+            let mut text = String::new();
+            for run in [run(model, split), changing()] {
+                text += &replay_table(&run, language);
+                text += &replay_svg(&run, language).unwrap_or_default();
+            }
             for raw in ["replay.", "statement.", "{", "good-rate"] {
                 let drawn = text.replace(super::drawing::STYLE, "");
                 assert!(!drawn.contains(raw), "{raw}: {drawn}");
@@ -140,11 +142,116 @@ fn a_record_has_a_cell_for_each_column() {
     assert_eq!(columns(&record_line(&record)), columns(record_columns()));
 }
 
+#[test]
+fn a_parquet_file_has_the_cells_of_the_csv() {
+    let record = |number: u64| Record {
+        request: number,
+        outcome: if number.is_multiple_of(3) {
+            Outcome::RejectedTooLong
+        } else {
+            Outcome::Finished
+        },
+        arrival: Seconds::new(number as f64 * 0.25),
+        first_token: (!number.is_multiple_of(3)).then(|| Seconds::new(number as f64)),
+        end: Seconds::new(number as f64 + 0.5),
+        input_tokens: 100 + number as u32 % 7,
+        output_tokens: 10,
+        made_tokens: 10,
+        cached_tokens: 16,
+        class: 2,
+        instance: (!number.is_multiple_of(3)).then_some(5),
+        preemptions: 1,
+        retries: 3,
+    };
+    // More than one group of rows, and nothing at all.
+    for rows in [0, 70_000] {
+        let mut table = RecordTable::begin(Vec::new()).unwrap();
+        for number in 0..rows {
+            table.add(&record(number)).unwrap();
+        }
+        let bytes = table.finish().unwrap();
+        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let names: Vec<String> = reader
+            .metadata()
+            .file_metadata()
+            .schema_descr()
+            .columns()
+            .iter()
+            .map(|column| column.name().to_owned())
+            .collect();
+        assert_eq!(names.join(",") + "\n", record_columns());
+        let mut seen = 0;
+        for row in reader.get_row_iter(None).unwrap() {
+            let row = row.unwrap();
+            let cells = row.get_column_iter().map(|(_, cell)| match cell {
+                Field::Null => String::new(),
+                Field::Str(text) => text.clone(),
+                Field::Double(number) => number.to_string(),
+                Field::Long(number) => number.to_string(),
+                other => panic!("{other:?}"),
+            });
+            let line = cells.collect::<Vec<String>>().join(",") + "\n";
+            assert_eq!(line, record_line(&record(seen)));
+            seen += 1;
+        }
+        assert_eq!(seen, rows);
+    }
+}
+
+/// A replay with all that instances may do.
+fn changing() -> ReplayRun {
+    let drawn = DRAWN;
+    let source = ReplaySource::Synthetic {
+        drawn,
+        concurrency: None,
+    };
+    let request = ReplayRequest {
+        plan: Some("[tp=1 pp=2 batch=8] fp8".to_owned()),
+        swap: Some(Bytes::new(4e9)),
+        drafted_tokens: Some(3),
+        accepted_tokens: Some(1.5),
+        scaling: Some(ReplayScaling {
+            least: 2,
+            most: 3,
+            target: Some(4.0),
+            interval: Seconds::new(15.0),
+            loading: ReplayScaling::LOADING,
+            beside: Seconds::new(20.0),
+        }),
+        failures: ReplayFailures::Published(Failures::Nearest),
+        targets: Targets {
+            whole: Some(Seconds::new(1.0)),
+            ..Targets::default()
+        },
+        ..ReplayRequest::new("llama-3.1-8b", "hgx-h100", source)
+    };
+    let data = Data::load(&[]).unwrap();
+    let mut open = || -> Result<Drawn, _> { drawn.draw() };
+    run_replay(&request, &data, &mut open, &mut |_: &Record| {}).unwrap()
+}
+
 /// A run whose numbers do not move with the model, for the words around them.
 #[test]
 fn a_replay_reads_as_recorded() {
-    let mut run = run("llama-3.1-8b", None);
-    run.notes.truncate(2);
+    let mut plain = run("llama-3.1-8b", None);
+    plain.notes.truncate(2);
+    let mut changing = changing();
+    let told = |note: &Statement| {
+        let own = ["scaling", "swap", "stages", "failures"];
+        own.iter().any(|word| note.key.contains(word))
+    };
+    changing.notes.retain(told);
+    assert_eq!(changing.notes.len(), 5);
+    for (name, mut run) in [("replay", plain), ("replay_changing", changing)] {
+        settle(&mut run);
+        for (ending, language) in [("en", Language::En), ("zh", Language::Zh)] {
+            insta::assert_snapshot!(format!("{name}_{ending}"), replay_table(&run, language));
+        }
+    }
+}
+
+/// Replaces what moves with the model.
+fn settle(run: &mut ReplayRun) {
     let found = run.found.as_mut().unwrap();
     let round = |time: Seconds| Seconds::new((time.get() * 10.0).ceil() / 10.0);
     for times in [
@@ -177,8 +284,6 @@ fn a_replay_reads_as_recorded() {
     found.energy = chokepoint_engine::units::Energy::new(640.0);
     for one in &mut found.summary.instances {
         one.utilisation = 0.5;
-    }
-    for (name, language) in [("replay_en", Language::En), ("replay_zh", Language::Zh)] {
-        insta::assert_snapshot!(name, replay_table(&run, language));
+        one.up_seconds = Seconds::new(2.5);
     }
 }

@@ -9,7 +9,7 @@ use crate::messages::{Language, Words};
 use crate::records::text;
 
 /// Measures by key, in the order of columns.
-const METRICS: [&str; 12] = [
+const METRICS: [&str; 16] = [
     "ttft_seconds",
     "tpot_seconds",
     "tokens_per_second_per_user",
@@ -22,6 +22,10 @@ const METRICS: [&str; 12] = [
     "joules_per_output_token",
     "chip_hours_per_million_output_tokens",
     "usd_per_million_output_tokens",
+    "utilisation",
+    "steady_requests_per_second",
+    "ttft_percentile_seconds",
+    "tpot_percentile_seconds",
 ];
 
 /// The run as CSV: a line for the best plan, each next-best plan and each of the front; without a

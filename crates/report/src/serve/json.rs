@@ -31,6 +31,13 @@ pub fn serve_json(run: &ServingRun, seconds: f64, language: Language) -> Result<
         "chips": run.chips,
         "goal": goal,
         "asked_requests_per_second": rate,
+        "percentile": run.arrivals.map(|it| json!({
+            "percent": it.percent,
+            "least_counted_requests": it.counted,
+            "seed": it.seed,
+            "replays": it.replays,
+            "untried_plans": it.untried,
+        })),
         "workload": {
             "input_tokens": workload.input,
             "output_tokens": workload.output,

@@ -1,6 +1,6 @@
 //! A serving run as text for a terminal.
 
-use chokepoint_engine::{Ask, Goal, Outcome, ServeFound, ServePlan, ServingRun};
+use chokepoint_engine::{Ask, Goal, Outcome, RandomArrivals, ServeFound, ServePlan, ServingRun};
 
 use crate::grid::{Column, Grid};
 use crate::messages::{Language, Words};
@@ -9,11 +9,15 @@ use crate::run::{chokepoint, line, memory, pairs, parts, table};
 use crate::view::metric;
 
 /// Measures that are shown, in order.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 16] = [
     "ttft_seconds",
+    "ttft_percentile_seconds",
     "tpot_seconds",
+    "tpot_percentile_seconds",
     "tokens_per_second_per_user",
     "requests_per_second",
+    "utilisation",
+    "steady_requests_per_second",
     "output_tokens_per_second",
     "output_tokens_per_second_per_chip",
     "power_watts",
@@ -50,9 +54,17 @@ pub fn serve_table(run: &ServingRun, language: Language) -> String {
 fn heading(words: &Words, run: &ServingRun) -> String {
     let workload = &run.workload;
     let chips = run.chips.map_or_else(|| NONE.to_owned(), count);
+    let held = match &run.arrivals {
+        None => words.of("serve", "in-the-mean"),
+        Some(arrivals) => {
+            let percent = arrivals.percent.to_string();
+            words.fill("serve.for-percentile", [("percent", &percent)])
+        }
+    };
     words.fill(
         "serve.heading",
         [
+            ("held", held.as_str()),
             ("model", run.model.as_str()),
             ("system", &run.system_name),
             ("chips", &chips),
@@ -79,7 +91,9 @@ fn result(out: &mut String, words: &Words, run: &ServingRun, found: &ServeFound)
         Ask::Rate(_) => Some("serve.searched-rate"),
         Ask::Given(_) => None,
     };
-    if let Some(key) = key {
+    if let Some(arrivals) = &run.arrivals {
+        line(out, &replayed(words, run.evaluated, arrivals));
+    } else if let Some(key) = key {
         let counts = [
             ("evaluated", count(run.evaluated)),
             ("pruned", count(run.pruned)),
@@ -88,10 +102,10 @@ fn result(out: &mut String, words: &Words, run: &ServingRun, found: &ServeFound)
         line(out, &words.fill(key, counts));
     }
     table(out, &metrics(words, outcome));
-    table(
-        out,
-        &parts(words, outcome, words.of("serve", "breakdown"), ("ms", 1e3)),
-    );
+    if !outcome.breakdown.is_empty() {
+        let title = words.of("serve", "breakdown");
+        table(out, &parts(words, outcome, title, ("ms", 1e3)));
+    }
     table(out, &memory(words, outcome, words.of("serve", "memory")));
     if let Some(text) = chokepoint(words, outcome) {
         line(out, &text);
@@ -99,6 +113,19 @@ fn result(out: &mut String, words: &Words, run: &ServingRun, found: &ServeFound)
     if !found.others.is_empty() {
         table(out, &others(words, outcome, &found.others));
     }
+}
+
+/// How plans were replayed.
+fn replayed(words: &Words, plans: u64, arrivals: &RandomArrivals) -> String {
+    let counts = [
+        ("plans", count(plans)),
+        ("replays", count(arrivals.replays)),
+        ("untried", count(arrivals.untried)),
+        ("counted", count(arrivals.counted)),
+        ("seed", arrivals.seed.to_string()),
+    ];
+    let counts = counts.each_ref().map(|(key, text)| (*key, text.as_str()));
+    words.fill("serve.replayed", counts)
 }
 
 fn metrics(words: &Words, outcome: &Outcome) -> Grid {

@@ -3,7 +3,9 @@
 use chokepoint_engine::model::Architecture;
 use chokepoint_engine::serve::{Plan, Precision, Software, Workload};
 use chokepoint_engine::units::{NumberFormat, Seconds};
-use chokepoint_engine::{Ask, Goal, Kind, ServeFound, ServePlan, ServingRun, Statement};
+use chokepoint_engine::{
+    Ask, Goal, Kind, RandomArrivals, ServeFound, ServePlan, ServingRun, Statement,
+};
 
 use crate::sample::outcome;
 use crate::{Language, serve_csv, serve_json, serve_svg, serve_table};
@@ -24,6 +26,7 @@ fn infeasible() -> ServingRun {
         chips: Some(2048),
         prices: "retail-2025".to_owned(),
         ask: Ask::Best(Goal::Throughput),
+        arrivals: None,
         workload: Workload {
             input: 4096,
             output: 1024,
@@ -85,6 +88,57 @@ fn runs_read_as_recorded() {
     insta::assert_snapshot!("serve_csv_en", serve_csv(&run, Language::En).unwrap());
     let drawing = serve_svg(&run, Language::En).unwrap();
     insta::assert_snapshot!("serve_svg_en", drawing.replace("><", ">\n<"));
+}
+
+/// The best plan under random arrivals.
+fn random() -> ServingRun {
+    let mut run = ServingRun {
+        arrivals: Some(RandomArrivals {
+            percent: 99.0,
+            counted: 1000,
+            seed: 1,
+            replays: 42,
+            untried: 20,
+        }),
+        notes: vec![Statement::new("percentile-held", [])],
+        front: Vec::new(),
+        ..sample()
+    };
+    let outcome = &mut run.found.as_mut().unwrap().outcome;
+    outcome.breakdown = Vec::new();
+    outcome.elasticities = Vec::new();
+    outcome.metrics.extend([
+        ("utilisation", 0.8125),
+        ("steady_requests_per_second", 24.5),
+        ("ttft_percentile_seconds", 1.9),
+        ("tpot_percentile_seconds", 0.049),
+    ]);
+    run
+}
+
+#[test]
+fn percentiles_read_as_recorded() {
+    let run = random();
+    insta::assert_snapshot!("percentile_table_en", serve_table(&run, Language::En));
+    insta::assert_snapshot!("percentile_table_zh", serve_table(&run, Language::Zh));
+    let json = serve_json(&run, 0.25, Language::En).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["percentile"]["percent"], 99.0);
+    assert_eq!(json["percentile"]["replays"], 42);
+    assert_eq!(json["best"]["metrics"]["utilisation"], 0.8125);
+    let missed = Statement::new("percentile-missed", [("percent", "99".to_owned())]);
+    let none = ServingRun {
+        reason: Some(missed),
+        found: None,
+        ..random()
+    };
+    for language in Language::ALL {
+        let text = serve_table(&none, language);
+        assert!(
+            text.contains("99%") && !text.contains("statement."),
+            "{text}"
+        );
+    }
 }
 
 #[test]

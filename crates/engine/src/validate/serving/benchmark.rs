@@ -9,6 +9,7 @@ use chokepoint_units::Seconds;
 
 use super::case::{Load, Predicted, Rates, Workers};
 use super::predict::{Server, whole};
+use crate::fleet::transfer;
 use crate::step_time::InstanceTime;
 
 /// Most requests of a benchmark that is replayed; larger ones take the closed form.
@@ -34,7 +35,7 @@ impl Server<'_> {
             return None;
         }
         let time = InstanceTime::new(self.instance);
-        let instances = pipelines(&self.decoders)?;
+        let instances = count(&self.decoders)?;
         let engine = if self.fits {
             time.engine()
         } else {
@@ -52,12 +53,12 @@ impl Server<'_> {
             });
             let prompts = Pool {
                 role: Role::Prefill,
-                instances: pipelines(workers)?,
+                instances: count(workers)?,
                 engine: time.engine(),
                 time,
             };
             fleet.pools = iter::once(prompts).chain(decode).collect();
-            fleet.transfer = Some(time.transfer());
+            fleet.transfer = Some(transfer(time.instance()));
         }
         let lengths = &self.case.lengths;
         let drawn = |mean: f64| Lengths {
@@ -106,7 +107,7 @@ impl Server<'_> {
     }
 }
 
-/// Instances of a pool; each stage of a pipeline runs a batch of its own.
-fn pipelines(workers: &Workers) -> Option<u32> {
-    u32::try_from(workers.count * workers.spread.pp).ok()
+/// Instances of a pool.
+fn count(workers: &Workers) -> Option<u32> {
+    u32::try_from(workers.count).ok()
 }
