@@ -1,4 +1,4 @@
-//! `chokepoint calibrate kernels`.
+//! `chokepoint calibrate`; kernels, and where others are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use chokepoint_kernels::{Bytes, ChipFit, TableFile, TableKind, differences, refi
 use clap::{Args, Subcommand};
 
 use crate::args::Shared;
-use crate::{Ending, calibrate_table, files};
+use crate::calibrate_serving::Serving;
+use crate::{Ending, calibrate_serving, calibrate_table, files};
 
 /// Largest table, to end on a mistyped path to something huge before memory does.
 const LARGEST_TABLE: u64 = 256 << 20;
@@ -24,6 +25,10 @@ pub enum Calibrate {
     /// Efficiency curves of chips, from the kernel tables of aiconfigurator: prints them beside the
     /// catalogue's. With --output, the name of a folder, calibration files are written to it.
     Kernels(Kernels),
+    /// Host times of a serving engine, from benchmark results of your own: prints measured figures
+    /// beside predictions before and after. With --output, an engine file of its name is written,
+    /// such as my-data/engines/my-vllm.toml, to be used by --data my-data --engine my-vllm.
+    Serving(Serving),
 }
 
 /// Options of `calibrate kernels`.
@@ -47,7 +52,13 @@ pub struct Kernels {
 /// # Errors
 /// What is wrong with the tables or the options, or a file that cannot be written.
 pub fn run(options: &Calibrate, shared: &Shared) -> Result<Ending, Diagnostic> {
-    let Calibrate::Kernels(options) = options;
+    match options {
+        Calibrate::Kernels(options) => kernels(options, shared),
+        Calibrate::Serving(options) => calibrate_serving::run(options, shared),
+    }
+}
+
+fn kernels(options: &Kernels, shared: &Shared) -> Result<Ending, Diagnostic> {
     if options.check && shared.output.is_some() {
         let message = "--check writes nothing";
         return Err(Diagnostic::new(Code::Usage, message).help("leave --output out"));
@@ -220,7 +231,7 @@ fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Diagnostic {
 }
 
 /// The text of a data file: the user's, else the built-in one.
-fn source(texts: &[(String, String)], name: &str) -> String {
+pub fn source(texts: &[(String, String)], name: &str) -> String {
     let own = texts.iter().find(|(known, _)| known == name);
     let built_in = || {
         let mut files = chokepoint_engine::embedded().iter();
@@ -238,10 +249,7 @@ fn save(
     fit: &ChipFit,
     package: &str,
 ) -> Result<(), Diagnostic> {
-    fs::create_dir_all(folder).map_err(|error| {
-        let message = format!("cannot make {}: {error}", folder.display());
-        Diagnostic::new(Code::File, message)
-    })?;
+    make_folder(folder)?;
     let mut calibration = fit.calibration.clone();
     if let Some(refit) = &mut calibration.refit {
         package.clone_into(&mut refit.package);
@@ -251,8 +259,17 @@ fn save(
     files::write(&path, &write(text, &calibration))
 }
 
+/// # Errors
+/// When a folder cannot be made.
+pub fn make_folder(folder: &Path) -> Result<(), Diagnostic> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("cannot make {}: {error}", folder.display());
+        Diagnostic::new(Code::File, message)
+    })
+}
+
 /// The date in UTC (Howard Hinnant, `civil_from_days`, for dates after 1970).
-fn today() -> String {
+pub fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let days = since.map_or(0, |since| since.as_secs() / 86_400) + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::trace::{Observer, Record, Synthetic, Targets, Trace};
-use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{
     ReplayRequest, ReplayRun, ReplaySource, parse_formats, parse_lengths, parse_process,
     parse_router, parse_split, parse_time, run_replay,
@@ -18,6 +17,7 @@ use clap::Args;
 
 use crate::args::{Format, Shared};
 use crate::files::Growing;
+use crate::options::one_format;
 use crate::{Ending, files};
 
 /// Options of `replay`.
@@ -168,7 +168,7 @@ fn request(options: &Replay) -> Result<ReplayRequest, Diagnostic> {
         disaggregate: split.transpose()?,
         plan: options.plan.clone(),
         formats: parse_formats(&options.formats)?,
-        cache_format: cache_format(&options.cache_format)?,
+        cache_format: one_format("--cache-format", &options.cache_format)?,
         router: parse_router(&options.router)?,
         targets: Targets {
             first_token: time(&options.ttft)?,
@@ -178,16 +178,6 @@ fn request(options: &Replay) -> Result<ReplayRequest, Diagnostic> {
         prefix_cache: !options.no_prefix_cache,
         horizon: time(&options.horizon)?,
     })
-}
-
-fn cache_format(text: &str) -> Result<NumberFormat, Diagnostic> {
-    match parse_formats(text)?[..] {
-        [format] => Ok(format),
-        _ => {
-            let message = "--cache-format names one number format";
-            Err(Diagnostic::new(Code::Usage, message))
-        }
-    }
 }
 
 fn source(options: &Replay) -> Result<ReplaySource, Diagnostic> {

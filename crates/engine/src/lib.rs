@@ -21,6 +21,7 @@ mod scenario;
 mod schema;
 mod serve_run;
 mod serving;
+mod serving_fit;
 mod serving_software;
 mod software;
 mod step_time;
@@ -53,6 +54,11 @@ pub use run::{
 pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use serve_run::{Ask, Goal, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving};
+pub use serving_fit::{
+    Answer, BenchmarkFigure, BenchmarkFile, BenchmarkLoad, BenchmarkPoint, BenchmarkTool, Each,
+    FitErrors, FitRow, FittedTime, ServingFit, ServingFitRequest, Verdict, engine_file,
+    fit_serving,
+};
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{
     Errors, NetworkPrediction, NetworkRow, NetworkSummary, NetworkTable, NetworkValidation, Peer,

@@ -20,7 +20,7 @@ const MOST_TENSOR: u64 = 64;
 ///
 /// # Errors
 /// What is wrong with it, or does not suit the model.
-pub(super) fn parse(text: &str, architecture: &Architecture) -> Result<Layout, Diagnostic> {
+pub(crate) fn parse(text: &str, architecture: &Architecture) -> Result<Layout, Diagnostic> {
     let (mut tp, mut dp, mut ep, mut etp) = (None, None, None, None);
     for word in text.split([' ', ',']).filter(|word| !word.is_empty()) {
         let (field, value) = word.split_once('=').unwrap_or((word, ""));

@@ -10,7 +10,7 @@
 //! packages.
 
 mod deployed;
-mod layout;
+pub(crate) mod layout;
 mod meter;
 mod request;
 mod result;
