@@ -21,6 +21,7 @@ mod share;
 mod sites;
 mod train;
 mod validate;
+mod validate_kernels;
 
 use std::process::ExitCode;
 

@@ -11,10 +11,12 @@
 //! that engines fuse.
 
 mod coefficients;
+mod compare;
 mod curves;
 mod engines;
 mod errors;
 mod fit;
+mod measured;
 mod minimise;
 mod pool;
 mod refit;
@@ -26,8 +28,10 @@ mod write;
 
 pub use bytes::Bytes;
 pub use coefficients::{Difference, TOLERANCE, coefficients, differences};
+pub use compare::{KernelClass, KernelComparison, KernelRow, compare};
 pub use engines::{EngineFactors, EngineFit};
 pub use errors::Errors;
+pub use measured::Measurement;
 pub use refit::{APART, ChipFit, ClassFit, Verdict, refit};
 pub use tables::{TableFile, TableKind};
 pub use write::write;

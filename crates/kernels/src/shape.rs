@@ -22,6 +22,13 @@ pub(crate) enum Shape {
         choices: u32,
         experts: u32,
     },
+    /// A grouped product: rows of all groups together, each with its own weights.
+    Grouped {
+        rows: u32,
+        columns: u32,
+        depth: u32,
+        groups: u32,
+    },
     /// Causal attention of prompts.
     Prefill {
         batch: u32,
@@ -50,7 +57,7 @@ impl Shape {
     pub(crate) const fn class(&self) -> EngineKernel {
         match self {
             Self::Product { .. } => EngineKernel::Gemm,
-            Self::Experts { .. } => EngineKernel::GroupedGemm,
+            Self::Experts { .. } | Self::Grouped { .. } => EngineKernel::GroupedGemm,
             Self::Prefill { .. } => EngineKernel::Prefill,
             Self::Decode { .. } => EngineKernel::Decode,
             Self::Latent { .. } => EngineKernel::LatentDecode,
@@ -62,6 +69,7 @@ impl Shape {
         match *self {
             Self::Product { rows, .. } => f64::from(rows),
             Self::Experts { .. } => self.rows_of_expert(),
+            Self::Grouped { rows, groups, .. } => f64::from(rows) / f64::from(groups.max(1)),
             Self::Prefill { query, .. } => f64::from(query),
             Self::Decode { batch, .. } | Self::Latent { batch, .. } => f64::from(batch),
         }
@@ -100,6 +108,15 @@ impl Shape {
                 choices,
                 experts,
             } => expert_module([tokens, hidden, inner, choices, experts].map(f64::from)),
+            Self::Grouped {
+                rows,
+                columns,
+                depth,
+                groups,
+            } => {
+                let sizes = [rows, columns, depth].map(f64::from);
+                vec![product(GemmClass::Expert, sizes, f64::from(groups))]
+            }
             Self::Prefill {
                 batch,
                 query,
