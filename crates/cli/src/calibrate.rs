@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use crate::args::Shared;
 use crate::calibrate_serving::Serving;
-use crate::{Ending, calibrate_serving, calibrate_table, files};
+use crate::{Ending, calibrate_measured, calibrate_serving, calibrate_table, files};
 
 /// Largest table, to end on a mistyped path to something huge before memory does.
 const LARGEST_TABLE: u64 = 256 << 20;
@@ -22,8 +22,8 @@ const TABLES: [&str; 3] = ["aiconfigurator_core", "systems", "data"];
 /// What is fitted.
 #[derive(Debug, Subcommand)]
 pub enum Calibrate {
-    /// Efficiency curves of chips, from the kernel tables of aiconfigurator: prints them beside the
-    /// catalogue's. With --output, the name of a folder, calibration files are written to it.
+    /// Efficiency curves of chips, from the kernel tables of aiconfigurator or kernels of your own:
+    /// prints them beside the catalogue's. With --output, the name of a folder, calibration files are written to it.
     Kernels(Kernels),
     /// Host times of a serving engine, from benchmark results of your own: prints measured figures
     /// beside predictions before and after. With --output, an engine file of its name is written,
@@ -34,8 +34,9 @@ pub enum Calibrate {
 /// Options of `calibrate kernels`.
 #[derive(Debug, Args)]
 pub struct Kernels {
-    /// Folder of the unpacked wheel of `aiconfigurator-core`, or its `systems/data`.
-    #[arg(value_name = "DIR")]
+    /// Folder of the unpacked wheel of `aiconfigurator-core`, or its `systems/data`; or a file of your
+    /// own kernels that `tools/measure/measure.py` wrote.
+    #[arg(value_name = "DIR|FILE")]
     pub tables: PathBuf,
     /// Id of one calibration; all that have tables when absent.
     #[arg(long, value_name = "ID")]
@@ -63,12 +64,19 @@ fn kernels(options: &Kernels, shared: &Shared) -> Result<Ending, Diagnostic> {
         let message = "--check writes nothing";
         return Err(Diagnostic::new(Code::Usage, message).help("leave --output out"));
     }
-    let root = root(&options.tables)?;
-    let package = package(&options.tables);
     let data = files::data(shared.data.as_deref())?;
+    let fitted = if options.tables.is_file() {
+        vec![calibrate_measured::fit(&data.catalog, options)?]
+    } else {
+        from_tables(&data.catalog, options)?
+    };
     let mut ending = Ending::Done;
-    for entry in chosen(&data.catalog, options.chip.as_deref())? {
-        let fit = fit(&data.catalog, entry, &root)?;
+    for Fitted {
+        entry,
+        fit,
+        package,
+    } in fitted
+    {
         files::print(&calibrate_table::fit(&entry.value, &fit))?;
         if options.check {
             let found = differences(&entry.value, &fit.calibration);
@@ -85,6 +93,31 @@ fn kernels(options: &Kernels, shared: &Shared) -> Result<Ending, Diagnostic> {
         }
     }
     Ok(ending)
+}
+
+/// A calibration and its refit.
+pub struct Fitted<'a> {
+    /// As it is.
+    pub entry: &'a Entry<Calibration>,
+    /// What was fitted.
+    pub fit: ChipFit,
+    /// What it was fitted on.
+    pub package: String,
+}
+
+/// Fits on the tables of a folder.
+fn from_tables<'a>(catalog: &'a Catalog, options: &Kernels) -> Result<Vec<Fitted<'a>>, Diagnostic> {
+    let root = root(&options.tables)?;
+    let package = package(&options.tables);
+    let chosen = chosen(catalog, options.chip.as_deref())?.into_iter();
+    let fitted = chosen.map(|entry| {
+        Ok(Fitted {
+            entry,
+            fit: fit(catalog, entry, &root)?,
+            package: package.clone(),
+        })
+    });
+    fitted.collect()
 }
 
 /// The folder of the tables, however deep the user started.
@@ -133,7 +166,10 @@ fn package(given: &Path) -> String {
 }
 
 /// The calibrations that are fitted from tables.
-fn chosen<'a>(
+///
+/// # Errors
+/// When there is none of that id, or it is not fitted.
+pub fn chosen<'a>(
     catalog: &'a Catalog,
     id: Option<&str>,
 ) -> Result<Vec<&'a Entry<Calibration>>, Diagnostic> {

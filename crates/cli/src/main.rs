@@ -5,6 +5,7 @@
 
 mod args;
 mod calibrate;
+mod calibrate_measured;
 mod calibrate_serving;
 mod calibrate_table;
 mod catalog;

@@ -219,3 +219,63 @@ fn every_fault_of_a_measurement_is_explained() {
         wrong.join("\n")
     );
 }
+
+/// Products of a file without their times.
+fn products() -> Vec<String> {
+    let rows = [64, 512, 2048, 4096, 8192].iter();
+    rows.flat_map(|m| [1024, 4096, 8192].map(|n| (m, n)))
+        .flat_map(|(m, n)| {
+            [1024, 4096, 16384].map(|k| format!("gemm,bf16,torch,{m},{n},{k},,,,,,,,,"))
+        })
+        .collect()
+}
+
+/// A file of products with times, and the program's word on it.
+fn validated(file: &Path, seconds: &dyn Fn(usize) -> f64, more: &[&str]) -> Value {
+    let products = products();
+    let rows = products.iter().enumerate();
+    let rows: Vec<String> = rows
+        .map(|(at, row)| format!("{row}{},", seconds(at)))
+        .collect();
+    let header = "# chip: h100-sxm\n# gpu: Made-up GPU\n# torch: 2.9.0\nkernel,format,library,m,n,k,groups,batch,query,keys,heads,kv_heads,head,bytes,seconds,power_watts";
+    std::fs::write(file, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    let file = file.to_str().unwrap();
+    let arguments = ["validate", "--kernels", file, "--format", "json"];
+    let json = text(chokepoint(&[&arguments[..], more].concat()));
+    serde_json::from_str(&json).unwrap()
+}
+
+/// Products that all take a quarter longer than the chip's curves say become curves that say so.
+#[test]
+fn measured_kernels_become_curves() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own.csv");
+    let any = validated(&file, &|_| 1e-3, &[]);
+    let rows = any["rows"].as_array().unwrap().iter();
+    let predicted: Vec<f64> = rows.map(|row| row["predicted"].as_f64().unwrap()).collect();
+    let slower = |at: usize| predicted[at] * 1.25;
+    let error = |found: &Value| found["summary"][0]["median_abs_error"].as_f64().unwrap();
+    let before = error(&validated(&file, &slower, &[]));
+    assert!((before - 0.2).abs() < 1e-6, "{before}");
+    let data = folder.path().join("data");
+    let curves = data.join("calibration");
+    let said = text(chokepoint(&[
+        "calibrate",
+        "kernels",
+        file.to_str().unwrap(),
+        "--output",
+        curves.to_str().unwrap(),
+    ]));
+    assert!(
+        said.contains("gemm bf16") && said.contains("replaced"),
+        "{said}"
+    );
+    let written = std::fs::read_to_string(curves.join("h100-sxm.toml")).unwrap();
+    assert!(written.contains("Made-up GPU, torch 2.9.0"), "{written}");
+    let after = error(&validated(
+        &file,
+        &slower,
+        &["--data", data.to_str().unwrap()],
+    ));
+    assert!(after < 0.05, "{after}");
+}

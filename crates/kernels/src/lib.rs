@@ -1,5 +1,6 @@
 //! Efficiency curves of chips fitted again from the kernel tables that aiconfigurator publishes
-//! (PyPI `aiconfigurator-core`, Apache-2.0): what `chokepoint calibrate kernels` does.
+//! (PyPI `aiconfigurator-core`, Apache-2.0) or on kernels that a user measured: what `chokepoint
+//! calibrate kernels` does; and measured kernels beside them, for `validate --kernels`.
 //!
 //! A measured shape becomes operators of the model, whose time the chip's own formulas give, so
 //! that a curve is fitted with the formulas that use it. The fastest engine of each shape counts;
@@ -32,6 +33,6 @@ pub use compare::{KernelClass, KernelComparison, KernelRow, compare};
 pub use engines::{EngineFactors, EngineFit};
 pub use errors::Errors;
 pub use measured::Measurement;
-pub use refit::{APART, ChipFit, ClassFit, Verdict, refit};
+pub use refit::{APART, ChipFit, ClassFit, Verdict, refit, refit_measured};
 pub use tables::{TableFile, TableKind};
 pub use write::write;

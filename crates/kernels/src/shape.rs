@@ -124,25 +124,7 @@ impl Shape {
                 kv_heads,
                 key,
                 value,
-            } => {
-                let [batch, query] = [batch, query].map(f64::from);
-                let [heads, kv_heads] = [heads, kv_heads].map(f64::from);
-                let [key, value] = [key, value].map(f64::from);
-                let elements = batch * query * kv_heads * (key + value);
-                // Causal products are counted at half.
-                let ops = batch * heads * query * query * (key + value);
-                let heads = [heads, kv_heads];
-                let phase = AttentionPhase::Prefill;
-                vec![attention(
-                    phase,
-                    [batch, query],
-                    query,
-                    heads,
-                    [key, value],
-                    elements,
-                    ops,
-                )]
-            }
+            } => vec![prompts(batch, query, [heads, kv_heads], [key, value])],
             Self::Decode {
                 batch,
                 keys,
@@ -202,6 +184,17 @@ fn expert_module([tokens, hidden, inner, choices, experts]: [f64; 5]) -> Vec<Ope
         product(GemmClass::Expert, [rows, hidden, inner], groups),
         copied,
     ]
+}
+
+/// Causal attention of prompts, of which products are counted at half.
+fn prompts(batch: u32, query: u32, heads: [u32; 2], widths: [u32; 2]) -> Operator {
+    let [batch, query] = [batch, query].map(f64::from);
+    let (heads, widths) = (heads.map(f64::from), widths.map(f64::from));
+    let width = widths[0] + widths[1];
+    let elements = batch * query * heads[1] * width;
+    let ops = batch * heads[0] * query * query * width;
+    let phase = AttentionPhase::Prefill;
+    attention(phase, [batch, query], query, heads, widths, elements, ops)
 }
 
 /// Attention of one query token of each sequence; `elements` of cache for each token.
