@@ -76,7 +76,7 @@ class Timer:
                 for _ in range(count):
                     once()
         except RuntimeError as problem:
-            print(f"  not as a graph: {problem}".splitlines()[0], file=sys.stderr)
+            left_out(problem, "a graph is")
             torch.cuda.synchronize()
             return once, 1
         return graph.replay, count
@@ -106,31 +106,44 @@ class Timer:
 
 
 def measured(torch, timer, meter, work, options):
-    """Rows of one kernel, one for each library that has it."""
+    """Rows of one kernel, one for each library that has it and runs it."""
     for library, once in kernels.KERNELS[work["kernel"]](torch, work):
-        if work["kernel"] == "launch_graph":
-            once.sets = kernels.LAUNCHES
-        run, inner = (once, 1) if work["kernel"] in kernels.EAGER else timer.graph(once)
-        times, number = timer.seconds(run)
-        times = sorted(time / inner for time in times)
-        row = {
-            **work,
-            "library": library,
-            "seconds": f"{statistics.median(times):.9g}",
-            "low_seconds": f"{times[0]:.9g}",
-            "high_seconds": f"{times[-1]:.9g}",
-            "repeats": len(times),
-        }
-        if options.power_seconds > 0:
-            def many():
-                for _ in range(number):
-                    run()
-                torch.cuda.synchronize()
+        try:
+            yield one(torch, timer, meter, {**work, "library": library}, once, options)
+        except Exception as problem:  # The next library may still run it.
+            left_out(problem, library)
 
-            found = meter.during(many, options.power_seconds)
-            if found is not None:
-                row.update(zip(("power_watts", "sm_mhz", "memory_mhz"), (f"{value:.1f}" for value in found)))
-        yield row
+
+def one(torch, timer, meter, work, once, options):
+    """The row of a kernel of a library."""
+    if work["kernel"] == "launch_graph":
+        once.sets = kernels.LAUNCHES
+    run, inner = (once, 1) if work["kernel"] in kernels.EAGER else timer.graph(once)
+    times, number = timer.seconds(run)
+    times = sorted(time / inner for time in times)
+    row = {
+        **work,
+        "seconds": f"{statistics.median(times):.9g}",
+        "low_seconds": f"{times[0]:.9g}",
+        "high_seconds": f"{times[-1]:.9g}",
+        "repeats": len(times),
+    }
+
+    def many():
+        for _ in range(number):
+            run()
+        torch.cuda.synchronize()
+
+    found = meter.during(many, options.power_seconds) if options.power_seconds > 0 else None
+    if found is not None:
+        words = (f"{value:.1f}" for value in found)
+        row.update(zip(("power_watts", "sm_mhz", "memory_mhz"), words))
+    return row
+
+
+def left_out(problem, what):
+    first = (str(problem).splitlines() or [type(problem).__name__])[0]
+    print(f"  {what} left out: {first}", file=sys.stderr)
 
 
 def narrow(torch, device):
@@ -160,7 +173,7 @@ def measure(options, out):
                 writer.writerow(row)
                 out.flush()
         except Exception as problem:  # Out of memory, or a kernel that this GPU or release lacks.
-            print(f"  left out: {problem}".splitlines()[0], file=sys.stderr)
+            left_out(problem, work["kernel"])
         torch.cuda.empty_cache()
 
 
