@@ -201,6 +201,17 @@ impl ServingEngine {
         ]
     }
 
+    /// The same to change, in the same order.
+    pub const fn host_times_mut(&mut self) -> [&mut Figure<Seconds>; 5] {
+        [
+            &mut self.iteration_host,
+            &mut self.sequence_host,
+            &mut self.request_host,
+            &mut self.launch,
+            &mut self.prompt_launch,
+        ]
+    }
+
     /// All figures, for listing and checking.
     #[must_use]
     pub fn figures(&self) -> Vec<FigureRow> {

@@ -184,6 +184,9 @@ pub struct Validate {
     /// `aic_silicon_predictions_sample.csv`.
     #[arg(long, value_name = "FILE", requires = "serving")]
     pub peer: Option<PathBuf>,
+    /// Id of the chip that kernels were measured on; as the file says when absent.
+    #[arg(long, value_name = "ID", requires = "kernels")]
+    pub chip: Option<String>,
     /// Only the errors by group, not every row; of the form table.
     #[arg(long)]
     pub summary_only: bool,
@@ -206,6 +209,9 @@ pub struct Tables {
     /// Published serving runs, in the columns of `validation_inference.csv`.
     #[arg(long, value_name = "FILE")]
     pub serving: Option<PathBuf>,
+    /// Kernels measured by `tools/measure/measure.py`, beside the curves of the chip.
+    #[arg(long, value_name = "FILE")]
+    pub kernels: Option<PathBuf>,
 }
 
 /// Options of `network`.

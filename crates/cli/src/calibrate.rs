@@ -1,4 +1,4 @@
-//! `chokepoint calibrate kernels`.
+//! `chokepoint calibrate`; kernels, and where others are.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use chokepoint_kernels::{Bytes, ChipFit, TableFile, TableKind, differences, refi
 use clap::{Args, Subcommand};
 
 use crate::args::Shared;
-use crate::{Ending, calibrate_table, files};
+use crate::calibrate_serving::Serving;
+use crate::{Ending, calibrate_measured, calibrate_serving, calibrate_table, files};
 
 /// Largest table, to end on a mistyped path to something huge before memory does.
 const LARGEST_TABLE: u64 = 256 << 20;
@@ -21,16 +22,21 @@ const TABLES: [&str; 3] = ["aiconfigurator_core", "systems", "data"];
 /// What is fitted.
 #[derive(Debug, Subcommand)]
 pub enum Calibrate {
-    /// Efficiency curves of chips, from the kernel tables of aiconfigurator: prints them beside the
-    /// catalogue's. With --output, the name of a folder, calibration files are written to it.
+    /// Efficiency curves of chips, from the kernel tables of aiconfigurator or kernels of your own:
+    /// prints them beside the catalogue's. With --output, the name of a folder, calibration files are written to it.
     Kernels(Kernels),
+    /// Host times of a serving engine, from benchmark results of your own: prints measured figures
+    /// beside predictions before and after. With --output, an engine file of its name is written,
+    /// such as my-data/engines/my-vllm.toml, to be used by --data my-data --engine my-vllm.
+    Serving(Serving),
 }
 
 /// Options of `calibrate kernels`.
 #[derive(Debug, Args)]
 pub struct Kernels {
-    /// Folder of the unpacked wheel of `aiconfigurator-core`, or its `systems/data`.
-    #[arg(value_name = "DIR")]
+    /// Folder of the unpacked wheel of `aiconfigurator-core`, or its `systems/data`; or a file of your
+    /// own kernels that `tools/measure/measure.py` wrote.
+    #[arg(value_name = "DIR|FILE")]
     pub tables: PathBuf,
     /// Id of one calibration; all that have tables when absent.
     #[arg(long, value_name = "ID")]
@@ -47,17 +53,30 @@ pub struct Kernels {
 /// # Errors
 /// What is wrong with the tables or the options, or a file that cannot be written.
 pub fn run(options: &Calibrate, shared: &Shared) -> Result<Ending, Diagnostic> {
-    let Calibrate::Kernels(options) = options;
+    match options {
+        Calibrate::Kernels(options) => kernels(options, shared),
+        Calibrate::Serving(options) => calibrate_serving::run(options, shared),
+    }
+}
+
+fn kernels(options: &Kernels, shared: &Shared) -> Result<Ending, Diagnostic> {
     if options.check && shared.output.is_some() {
         let message = "--check writes nothing";
         return Err(Diagnostic::new(Code::Usage, message).help("leave --output out"));
     }
-    let root = root(&options.tables)?;
-    let package = package(&options.tables);
     let data = files::data(shared.data.as_deref())?;
+    let fitted = if options.tables.is_file() {
+        vec![calibrate_measured::fit(&data.catalog, options)?]
+    } else {
+        from_tables(&data.catalog, options)?
+    };
     let mut ending = Ending::Done;
-    for entry in chosen(&data.catalog, options.chip.as_deref())? {
-        let fit = fit(&data.catalog, entry, &root)?;
+    for Fitted {
+        entry,
+        fit,
+        package,
+    } in fitted
+    {
         files::print(&calibrate_table::fit(&entry.value, &fit))?;
         if options.check {
             let found = differences(&entry.value, &fit.calibration);
@@ -74,6 +93,31 @@ pub fn run(options: &Calibrate, shared: &Shared) -> Result<Ending, Diagnostic> {
         }
     }
     Ok(ending)
+}
+
+/// A calibration and its refit.
+pub struct Fitted<'a> {
+    /// As it is.
+    pub entry: &'a Entry<Calibration>,
+    /// What was fitted.
+    pub fit: ChipFit,
+    /// What it was fitted on.
+    pub package: String,
+}
+
+/// Fits on the tables of a folder.
+fn from_tables<'a>(catalog: &'a Catalog, options: &Kernels) -> Result<Vec<Fitted<'a>>, Diagnostic> {
+    let root = root(&options.tables)?;
+    let package = package(&options.tables);
+    let chosen = chosen(catalog, options.chip.as_deref())?.into_iter();
+    let fitted = chosen.map(|entry| {
+        Ok(Fitted {
+            entry,
+            fit: fit(catalog, entry, &root)?,
+            package: package.clone(),
+        })
+    });
+    fitted.collect()
 }
 
 /// The folder of the tables, however deep the user started.
@@ -122,7 +166,10 @@ fn package(given: &Path) -> String {
 }
 
 /// The calibrations that are fitted from tables.
-fn chosen<'a>(
+///
+/// # Errors
+/// When there is none of that id, or it is not fitted.
+pub fn chosen<'a>(
     catalog: &'a Catalog,
     id: Option<&str>,
 ) -> Result<Vec<&'a Entry<Calibration>>, Diagnostic> {
@@ -220,7 +267,7 @@ fn unreadable(path: &Path, why: &dyn std::fmt::Display) -> Diagnostic {
 }
 
 /// The text of a data file: the user's, else the built-in one.
-fn source(texts: &[(String, String)], name: &str) -> String {
+pub fn source(texts: &[(String, String)], name: &str) -> String {
     let own = texts.iter().find(|(known, _)| known == name);
     let built_in = || {
         let mut files = chokepoint_engine::embedded().iter();
@@ -238,10 +285,7 @@ fn save(
     fit: &ChipFit,
     package: &str,
 ) -> Result<(), Diagnostic> {
-    fs::create_dir_all(folder).map_err(|error| {
-        let message = format!("cannot make {}: {error}", folder.display());
-        Diagnostic::new(Code::File, message)
-    })?;
+    make_folder(folder)?;
     let mut calibration = fit.calibration.clone();
     if let Some(refit) = &mut calibration.refit {
         package.clone_into(&mut refit.package);
@@ -251,8 +295,17 @@ fn save(
     files::write(&path, &write(text, &calibration))
 }
 
+/// # Errors
+/// When a folder cannot be made.
+pub fn make_folder(folder: &Path) -> Result<(), Diagnostic> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let message = format!("cannot make {}: {error}", folder.display());
+        Diagnostic::new(Code::File, message)
+    })
+}
+
 /// The date in UTC (Howard Hinnant, `civil_from_days`, for dates after 1970).
-fn today() -> String {
+pub fn today() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let days = since.map_or(0, |since| since.as_secs() / 86_400) + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);

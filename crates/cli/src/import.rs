@@ -1,9 +1,8 @@
 //! `chokepoint network import`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use chokepoint_engine::diag::{Code, Diagnostic};
+use chokepoint_engine::diag::Diagnostic;
 use chokepoint_engine::{
     CollectiveRequest, CollectiveRun, Data, Fidelity, Imported, NcclRun, import, run_collective,
 };
@@ -11,6 +10,7 @@ use chokepoint_report::{Language, imported_table};
 use clap::Args;
 
 use crate::args::Shared;
+use crate::calibrate::make_folder;
 use crate::{Ending, files};
 
 /// Options of `network import`.
@@ -81,10 +81,7 @@ fn write(folder: &Path, imported: &Imported) -> Result<(), Diagnostic> {
     for (name, text) in &imported.files {
         let path = folder.join(name);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|error| {
-                let message = format!("cannot make {}: {error}", parent.display());
-                Diagnostic::new(Code::File, message)
-            })?;
+            make_folder(parent)?;
         }
         files::write(&path, text)?;
     }

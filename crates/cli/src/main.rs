@@ -5,6 +5,8 @@
 
 mod args;
 mod calibrate;
+mod calibrate_measured;
+mod calibrate_serving;
 mod calibrate_table;
 mod catalog;
 mod collective;
@@ -20,6 +22,7 @@ mod share;
 mod sites;
 mod train;
 mod validate;
+mod validate_kernels;
 
 use std::process::ExitCode;
 

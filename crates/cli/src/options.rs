@@ -1,11 +1,11 @@
 //! Options that several commands have, or that are many: how a model is trained, what of a network
-//! fails.
+//! fails, one number format.
 
 use chokepoint_engine::diag::{Code, Diagnostic};
 use chokepoint_engine::fabric::topology::Damage;
 use chokepoint_engine::train::{Optimizer, Scaling, Trained};
 use chokepoint_engine::units::{NumberFormat, Quantity, parse_quantity};
-use chokepoint_engine::{TrainingOptions, parse_failed, parse_slow};
+use chokepoint_engine::{TrainingOptions, parse_failed, parse_formats, parse_slow};
 use clap::{Args, ValueEnum};
 
 /// A quantity with its unit, as an option states it.
@@ -131,5 +131,19 @@ impl DamageOptions {
         let failed = self.fail.iter().map(|text| parse_failed(text));
         let slow = self.slow.iter().map(|text| parse_slow(text));
         failed.chain(slow).collect()
+    }
+}
+
+/// The one number format of an option.
+///
+/// # Errors
+/// When there is none, or several.
+pub fn one_format(option: &str, text: &str) -> Result<NumberFormat, Diagnostic> {
+    match parse_formats(text)?.as_slice() {
+        [format] => Ok(*format),
+        _ => {
+            let message = format!("{option} is \"{text}\"; expected one number format");
+            Err(Diagnostic::new(Code::Value, message))
+        }
     }
 }

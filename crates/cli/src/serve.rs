@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use chokepoint_engine::diag::{Code, Diagnostic};
-use chokepoint_engine::units::NumberFormat;
 use chokepoint_engine::{
     Ask, Goal, Launcher, ServeRequest, Serving, ServingRun, launch, parse_formats, run_serving,
 };
@@ -12,7 +11,7 @@ use chokepoint_report::{Language, serve_csv, serve_json, serve_svg, serve_table}
 use clap::{Args, ValueEnum};
 
 use crate::args::{Format, Shared};
-use crate::options::quantity;
+use crate::options::{one_format, quantity};
 use crate::{Ending, files};
 
 /// Options of `serve`.
@@ -157,7 +156,7 @@ fn request(options: &Serve) -> Result<ServeRequest, Diagnostic> {
             ttft: quantity("--ttft", &options.ttft)?,
             tpot: quantity("--tpot", &options.tpot)?,
             formats: parse_formats(&options.formats)?,
-            cache_format: one_format(&options.cache_format)?,
+            cache_format: one_format("--cache-format", &options.cache_format)?,
             expert_imbalance: options.imbalance,
             engine: options.engine.clone(),
             prefix_hit: options.prefix_hit,
@@ -187,17 +186,6 @@ fn request(options: &Serve) -> Result<ServeRequest, Diagnostic> {
             EngineName::Dynamo => Launcher::Dynamo,
         }),
     })
-}
-
-/// One number format.
-fn one_format(text: &str) -> Result<NumberFormat, Diagnostic> {
-    match parse_formats(text)?.as_slice() {
-        [format] => Ok(*format),
-        _ => {
-            let message = format!("--cache-format is \"{text}\"; expected one number format");
-            Err(Diagnostic::new(Code::Value, message))
-        }
-    }
 }
 
 fn shown(

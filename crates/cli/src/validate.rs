@@ -15,7 +15,7 @@ use chokepoint_report::{
 use rayon::prelude::*;
 
 use crate::args::{Format, Shared, Validate};
-use crate::{Ending, files};
+use crate::{Ending, files, validate_kernels};
 
 /// Predicts the rows of a table of published runs and prints them beside what was measured.
 ///
@@ -47,8 +47,10 @@ pub fn run(options: &Validate, shared: &Shared) -> Result<Ending, Diagnostic> {
             &found,
             (serving_table, serving_json, serving_csv),
         )?
+    } else if let Some(path) = &tables.kernels {
+        validate_kernels::text(path, options, shared)?
     } else {
-        let help = "write --training FILE, --network FILE or --serving FILE";
+        let help = "write --training FILE, --network FILE, --serving FILE or --kernels FILE";
         return Err(Diagnostic::new(Code::Usage, "no table is given").help(help));
     };
     files::deliver(shared.output.as_deref(), &text)?;

@@ -22,6 +22,7 @@ mod scenario;
 mod schema;
 mod serve_run;
 mod serving;
+mod serving_fit;
 mod serving_software;
 mod software;
 mod step_time;
@@ -56,6 +57,11 @@ pub use scenario::{Equal, Held, Scenario, Serving, Training, Workload};
 pub use schema::scenario_schema;
 pub use serve_run::{
     Ask, Goal, RandomArrivals, ServeFound, ServePlan, ServeRequest, ServingRun, run_serving,
+};
+pub use serving_fit::{
+    Answer, BenchmarkFigure, BenchmarkFile, BenchmarkLoad, BenchmarkPoint, BenchmarkTool, Each,
+    FitErrors, FitRow, FittedTime, ServingFit, ServingFitRequest, Verdict, engine_file,
+    fit_serving,
 };
 pub use topology::{Built, TopologyRequest, TopologyRun, run_topology};
 pub use validate::{

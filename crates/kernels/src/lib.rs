@@ -1,5 +1,6 @@
 //! Efficiency curves of chips fitted again from the kernel tables that aiconfigurator publishes
-//! (PyPI `aiconfigurator-core`, Apache-2.0): what `chokepoint calibrate kernels` does.
+//! (PyPI `aiconfigurator-core`, Apache-2.0) or on kernels that a user measured: what `chokepoint
+//! calibrate kernels` does; and measured kernels beside them, for `validate --kernels`.
 //!
 //! A measured shape becomes operators of the model, whose time the chip's own formulas give, so
 //! that a curve is fitted with the formulas that use it. The fastest engine of each shape counts;
@@ -11,10 +12,12 @@
 //! that engines fuse.
 
 mod coefficients;
+mod compare;
 mod curves;
 mod engines;
 mod errors;
 mod fit;
+mod measured;
 mod minimise;
 mod pool;
 mod refit;
@@ -26,8 +29,10 @@ mod write;
 
 pub use bytes::Bytes;
 pub use coefficients::{Difference, TOLERANCE, coefficients, differences};
+pub use compare::{KernelClass, KernelComparison, KernelRow, compare};
 pub use engines::{EngineFactors, EngineFit};
 pub use errors::Errors;
-pub use refit::{APART, ChipFit, ClassFit, Verdict, refit};
+pub use measured::Measurement;
+pub use refit::{APART, ChipFit, ClassFit, Verdict, refit, refit_measured};
 pub use tables::{TableFile, TableKind};
 pub use write::write;

@@ -6,6 +6,7 @@ use chokepoint_catalog::EngineKernel;
 use chokepoint_diag::Diagnostic;
 use chokepoint_units::NumberFormat;
 
+use crate::measured::{Measurement, Work};
 use crate::shape::Shape;
 use crate::tables::{Measured, TableFile, TableKind, rows};
 
@@ -30,7 +31,29 @@ pub(crate) struct Pool {
     pub engines: BTreeMap<String, EngineTimes>,
 }
 
+/// Fewest shapes of a class and format in a user's own measurement: two for each coefficient in each
+/// half.
+const FEWEST: usize = 24;
+
 impl Pool {
+    /// The shapes that a user measured, with the fastest library of each, where they are enough.
+    pub(crate) fn of(measurement: &Measurement) -> Self {
+        let mut pool = Self::default();
+        for kernel in &measurement.rows {
+            if let Work::Shape(shape) = kernel.work {
+                let row = Measured {
+                    shape,
+                    format: kernel.format,
+                    blocks: false,
+                    seconds: kernel.seconds,
+                };
+                shorten(&mut pool.fastest, (shape.class(), row.format), &row);
+            }
+        }
+        pool.fastest.retain(|_, times| times.len() >= FEWEST);
+        pool
+    }
+
     /// Reads files; of several releases of an engine the one with most rows in a kind of table
     /// counts, the later of equals. Tables named "kind/engine" in `left_out` are not used.
     ///

@@ -11,6 +11,7 @@ use crate::curves::{curve, put};
 use crate::engines::{EngineFit, engine};
 use crate::errors::Errors;
 use crate::fit::{Held, Problem, loss};
+use crate::measured::Measurement;
 use crate::pool::Pool;
 use crate::sample::{Case, Halves, halves};
 use crate::tables::TableFile;
@@ -88,13 +89,33 @@ pub fn refit(
 ) -> Result<ChipFit, Diagnostic> {
     let rules = present.refit.as_ref();
     let left_out = rules.map_or(&[][..], |refit| &refit.left_out);
+    fit_pool(chip, present, &Pool::read(files, left_out)?)
+}
+
+/// Fits the curves of a chip on kernels that a user measured; factors of engines stay as they are.
+///
+/// Limits: classes and formats of few shapes keep their curves.
+///
+/// # Errors
+/// When there are too few products in 16 bits, or the chip lacks a figure that every calculation
+/// needs.
+pub fn refit_measured(
+    chip: &Chip,
+    present: &Calibration,
+    measurement: &Measurement,
+) -> Result<ChipFit, Diagnostic> {
+    fit_pool(chip, present, &Pool::of(measurement))
+}
+
+fn fit_pool(chip: &Chip, present: &Calibration, pool: &Pool) -> Result<ChipFit, Diagnostic> {
+    let rules = present.refit.as_ref();
+    let left_out = rules.map_or(&[][..], |refit| &refit.left_out);
     let held = Held(rules.map_or(&[][..], |refit| &refit.held));
-    let pool = Pool::read(files, left_out)?;
     if !pool
         .fastest
         .contains_key(&(EngineKernel::Gemm, NumberFormat::Bf16))
     {
-        let message = format!("there is no table of 16-bit products of {}", chip.id);
+        let message = format!("there are no or too few 16-bit products of {}", chip.id);
         return Err(Diagnostic::new(Code::Value, message));
     }
     let spec = ChipSpec::new(chip, present)?;
@@ -108,7 +129,7 @@ pub fn refit(
     };
     for class in CLASSES {
         for format in FORMATS {
-            work.class(&pool, class, format);
+            work.class(pool, class, format);
         }
     }
     let engines: BTreeMap<String, EngineFit> = pool
@@ -118,10 +139,12 @@ pub fn refit(
         .collect();
     let mut calibration = work.calibration;
     alike(&mut calibration);
-    calibration.engine = engines
-        .iter()
-        .map(|(name, fit)| (name.clone(), stated(fit, present)))
-        .collect();
+    if !engines.is_empty() {
+        calibration.engine = engines
+            .iter()
+            .map(|(name, fit)| (name.clone(), stated(fit, present)))
+            .collect();
+    }
     Ok(ChipFit {
         calibration,
         fitted: work.fitted,

@@ -107,7 +107,7 @@ fn weight(shape: &Shape) -> f64 {
             columns,
             depth,
         } if rows >= 1024 && columns >= 512 && depth >= 512 => 2.0,
-        Shape::Experts { .. } if shape.rows() >= 64.0 => 2.0,
+        Shape::Experts { .. } | Shape::Grouped { .. } if shape.rows() >= 64.0 => 2.0,
         Shape::Prefill {
             batch,
             query,
@@ -157,6 +157,12 @@ fn hash(shape: &Shape) -> u64 {
             choices,
             experts,
         } => [tokens, hidden, inner, choices, experts, 2],
+        Shape::Grouped {
+            rows,
+            columns,
+            depth,
+            groups,
+        } => [rows, columns, depth, groups, 0, 6],
         Shape::Prefill {
             batch,
             query,

@@ -22,6 +22,13 @@ pub(crate) enum Shape {
         choices: u32,
         experts: u32,
     },
+    /// A grouped product: rows of all groups together, each with its own weights.
+    Grouped {
+        rows: u32,
+        columns: u32,
+        depth: u32,
+        groups: u32,
+    },
     /// Causal attention of prompts.
     Prefill {
         batch: u32,
@@ -50,7 +57,7 @@ impl Shape {
     pub(crate) const fn class(&self) -> EngineKernel {
         match self {
             Self::Product { .. } => EngineKernel::Gemm,
-            Self::Experts { .. } => EngineKernel::GroupedGemm,
+            Self::Experts { .. } | Self::Grouped { .. } => EngineKernel::GroupedGemm,
             Self::Prefill { .. } => EngineKernel::Prefill,
             Self::Decode { .. } => EngineKernel::Decode,
             Self::Latent { .. } => EngineKernel::LatentDecode,
@@ -62,6 +69,7 @@ impl Shape {
         match *self {
             Self::Product { rows, .. } => f64::from(rows),
             Self::Experts { .. } => self.rows_of_expert(),
+            Self::Grouped { rows, groups, .. } => f64::from(rows) / f64::from(groups.max(1)),
             Self::Prefill { query, .. } => f64::from(query),
             Self::Decode { batch, .. } | Self::Latent { batch, .. } => f64::from(batch),
         }
@@ -100,6 +108,15 @@ impl Shape {
                 choices,
                 experts,
             } => expert_module([tokens, hidden, inner, choices, experts].map(f64::from)),
+            Self::Grouped {
+                rows,
+                columns,
+                depth,
+                groups,
+            } => {
+                let sizes = [rows, columns, depth].map(f64::from);
+                vec![product(GemmClass::Expert, sizes, f64::from(groups))]
+            }
             Self::Prefill {
                 batch,
                 query,
@@ -107,25 +124,7 @@ impl Shape {
                 kv_heads,
                 key,
                 value,
-            } => {
-                let [batch, query] = [batch, query].map(f64::from);
-                let [heads, kv_heads] = [heads, kv_heads].map(f64::from);
-                let [key, value] = [key, value].map(f64::from);
-                let elements = batch * query * kv_heads * (key + value);
-                // Causal products are counted at half.
-                let ops = batch * heads * query * query * (key + value);
-                let heads = [heads, kv_heads];
-                let phase = AttentionPhase::Prefill;
-                vec![attention(
-                    phase,
-                    [batch, query],
-                    query,
-                    heads,
-                    [key, value],
-                    elements,
-                    ops,
-                )]
-            }
+            } => vec![prompts(batch, query, [heads, kv_heads], [key, value])],
             Self::Decode {
                 batch,
                 keys,
@@ -185,6 +184,17 @@ fn expert_module([tokens, hidden, inner, choices, experts]: [f64; 5]) -> Vec<Ope
         product(GemmClass::Expert, [rows, hidden, inner], groups),
         copied,
     ]
+}
+
+/// Causal attention of prompts, of which products are counted at half.
+fn prompts(batch: u32, query: u32, heads: [u32; 2], widths: [u32; 2]) -> Operator {
+    let [batch, query] = [batch, query].map(f64::from);
+    let (heads, widths) = (heads.map(f64::from), widths.map(f64::from));
+    let width = widths[0] + widths[1];
+    let elements = batch * query * heads[1] * width;
+    let ops = batch * heads[0] * query * query * width;
+    let phase = AttentionPhase::Prefill;
+    attention(phase, [batch, query], query, heads, widths, elements, ops)
 }
 
 /// Attention of one query token of each sequence; `elements` of cache for each token.

@@ -10,7 +10,10 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use chokepoint_catalog::{Calibration, Catalog, Chip, EngineKernel};
 use chokepoint_chip::{ChipSpec, Curve, Precision};
-use chokepoint_kernels::{ChipFit, TableFile, TableKind, Verdict, differences, refit, write};
+use chokepoint_kernels::{
+    ChipFit, Measurement, TableFile, TableKind, Verdict, compare, differences, refit,
+    refit_measured, write,
+};
 use chokepoint_model::{AttentionPhase, GemmClass, GemmPass, Operator};
 use chokepoint_units::{NumberFormat, Ops, Seconds};
 use parquet::basic::Compression;
@@ -360,6 +363,53 @@ fn bad_tables_are_explained() {
     }
     assert_eq!(
         message(&[]),
-        "there is no table of 16-bit products of h100-sxm"
+        "there are no or too few 16-bit products of h100-sxm"
     );
+}
+
+/// A user's own file with products as a chip with other curves has them, and one prompt.
+fn own() -> Measurement {
+    let (spec, _) = made();
+    let mut text = String::from(
+        "# gpu: Made-up GPU\nkernel,format,library,m,n,k,groups,batch,query,keys,heads,kv_heads,head,bytes,seconds,power_watts\n",
+    );
+    for [m, n, k] in sizes() {
+        let operator = Operator::Gemm {
+            class: GemmClass::FeedForward,
+            pass: GemmPass::Forward,
+            m: m as f64,
+            n: n as f64,
+            k: k as f64,
+            groups: 1.0,
+        };
+        let seconds = spec.operator(&operator, &BF16).total.get();
+        text += &format!("gemm,bf16,torch,{m},{n},{k},,,,,,,,,{seconds},\n");
+    }
+    text += "prefill,bf16,torch,,,,,1,4096,,32,8,128,,0.001,\n";
+    Measurement::parse("own.csv", &text).unwrap()
+}
+
+#[test]
+fn curves_come_back_from_a_users_own_kernels() {
+    let (chip, present) = h100();
+    let found = refit_measured(chip, present, &own()).unwrap();
+    let [class] = &found.classes[..] else {
+        panic!("one prompt fits no curve: {:?}", found.classes);
+    };
+    assert_eq!(class.class, EngineKernel::Gemm);
+    assert_eq!(class.verdict, Verdict::Replaced);
+    assert!(
+        class.after.median < 0.01 && class.before.median > 0.05,
+        "{class:?}"
+    );
+    assert_eq!(found.calibration.engine, present.engine);
+    let after = compare(chip, &found.calibration, &own()).unwrap();
+    let gemm = after.classes.iter().find(|class| class.kernel == "gemm");
+    assert!(gemm.unwrap().time.median < 0.01, "{gemm:?}");
+    let few = Measurement::parse(
+        "few.csv",
+        "kernel,format,m,n,k,groups,batch,query,keys,heads,kv_heads,head,bytes,seconds,power_watts\ngemm,bf16,64,512,512,,,,,,,,,1e-5,\n",
+    );
+    let error = refit_measured(chip, present, &few.unwrap()).unwrap_err();
+    assert!(error.message.contains("too few 16-bit products"), "{error}");
 }

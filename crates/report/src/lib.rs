@@ -12,6 +12,7 @@ mod chart;
 mod collective;
 mod export;
 mod figures;
+mod fit;
 mod grid;
 mod html;
 mod json;
@@ -39,6 +40,7 @@ pub use collective::{
     collective_csv, collective_json, collective_table, imported_table, share_csv, share_json,
     share_table,
 };
+pub use fit::fit_table;
 pub use html::html;
 pub use json::json;
 pub use messages::{Language, Messages};

@@ -170,7 +170,11 @@ pub(crate) mod tests {
 
     /// Keys of statements in `chokepoint-engine`, as in `Statement::new(..)` there, and the one
     /// that this crate makes; with their arguments.
-    const STATEMENTS: [(&str, &[&str]); 84] = [
+    const STATEMENTS: [(&str, &[&str]); 88] = [
+        ("fit-failed-requests", &["number"]),
+        ("fit-capped-rate", &[]),
+        ("fit-beyond-memory", &[]),
+        ("fit-nothing", &[]),
         ("equal-chips", &["chips"]),
         ("equal-power", &["power"]),
         ("equal-budget", &["budget"]),

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use chokepoint_engine::diag::{Code, Diagnostic};
+use chokepoint_engine::diag::Diagnostic;
 use chokepoint_engine::trace::{Synthetic, Targets};
-use chokepoint_engine::units::{Bandwidth, NumberFormat, Seconds};
+use chokepoint_engine::units::{Bandwidth, Seconds};
 use chokepoint_engine::{
     Failures, ReplayFailures, ReplayRequest, ReplayScaling, ReplaySource, parse_autoscale,
     parse_formats, parse_lengths, parse_process, parse_router, parse_split,
@@ -12,7 +12,7 @@ use chokepoint_engine::{
 use clap::{Args, ValueEnum};
 
 use crate::args::Format;
-use crate::options::quantity;
+use crate::options::{one_format, quantity};
 
 /// Options of `replay`.
 #[derive(Debug, Args)]
@@ -254,7 +254,7 @@ pub fn request(options: &Replay) -> Result<ReplayRequest, Diagnostic> {
         disaggregate: split.transpose()?,
         plan: options.plan.clone(),
         formats: parse_formats(&options.formats)?,
-        cache_format: cache_format(&options.cache_format)?,
+        cache_format: one_format("--cache-format", &options.cache_format)?,
         router: parse_router(&options.router)?,
         targets: Targets {
             first_token: time("--ttft", &options.ttft)?,
@@ -272,16 +272,6 @@ pub fn request(options: &Replay) -> Result<ReplayRequest, Diagnostic> {
         failure_seed: options.seed,
         horizon: time("--horizon", &options.horizon)?,
     })
-}
-
-fn cache_format(text: &str) -> Result<NumberFormat, Diagnostic> {
-    match parse_formats(text)?[..] {
-        [format] => Ok(format),
-        _ => {
-            let message = "--cache-format names one number format";
-            Err(Diagnostic::new(Code::Usage, message))
-        }
-    }
 }
 
 fn source(options: &Replay) -> Result<ReplaySource, Diagnostic> {

@@ -11,7 +11,7 @@
 
 mod changes;
 mod deployed;
-mod layout;
+pub(crate) mod layout;
 mod meter;
 mod request;
 mod result;

@@ -1,5 +1,6 @@
 //! A serving plan given as text, and whether it makes sense for a model on a chip.
 
+use chokepoint_chip::Precision;
 use chokepoint_diag::{Code, Diagnostic, nearest};
 use chokepoint_model::Architecture;
 use chokepoint_serve::{Case, Layout, Plan, PlanTextError, Pool};
@@ -34,6 +35,22 @@ pub(crate) fn given(text: &str, case: &Case) -> Result<Plan, Diagnostic> {
         multiplied(text, case, format)?;
     }
     Ok(plan)
+}
+
+/// Reads how one instance is spread, such as `tp=8` or `tp=1 dp=32 ep=32`.
+///
+/// # Errors
+/// What cannot be read, makes no sense for the model, or is more than one instance.
+pub(crate) fn spread(text: &str, architecture: &Architecture) -> Result<Layout, Diagnostic> {
+    let any = Precision::uniform(NumberFormat::Bf16, NumberFormat::Bf16);
+    let plan = Plan::parse(&format!("[{text}]"), any).map_err(|error| unreadable(text, &error))?;
+    let layout = plan.decode.layout;
+    if plan.prefill.is_some() || plan.decode.instances > 1 {
+        return Err(impossible(text, "it is more than one instance"));
+    }
+    counted(&plan.decode).map_err(|what| impossible(text, &what))?;
+    possible(architecture, &layout).map_err(|what| impossible(text, &what))?;
+    Ok(layout)
 }
 
 /// Chips of a pool whose numbers are in range.

@@ -10,7 +10,7 @@ mod result;
 use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_serve::{Case, Plan, front};
 
-pub(crate) use given::given;
+pub(crate) use given::{given, spread};
 pub use random::RandomArrivals;
 pub use request::{Ask, Goal, ServeRequest};
 pub(crate) use request::{option, options_in};

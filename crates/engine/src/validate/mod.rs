@@ -10,7 +10,7 @@ mod case;
 mod measured;
 mod network;
 mod row;
-mod serving;
+pub(crate) mod serving;
 mod summary;
 mod table;
 

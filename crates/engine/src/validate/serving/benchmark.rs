@@ -19,27 +19,32 @@ const ROUNDS: f64 = 10.0;
 
 impl Server<'_> {
     /// The benchmark as it runs: all clients start at once, each sends its next request when the last
-    /// is answered, ten requests for each in all (`InferenceMAX` README: `--num-prompts` ten times
-    /// `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does. Absent where the
-    /// load is another, does not fit, or finds prefixes in the cache. With `prefill` workers prompts are
-    /// theirs, and their cache is sent on.
+    /// is answered, as many as the source says or ten for each (`InferenceMAX` README: `--num-prompts`
+    /// ten times `--max-concurrency`, `--request-rate inf`), lengths drawn as the source does; or
+    /// requests that come at a rate, where the source says how many and how. Absent where the load is
+    /// another, does not fit, or finds prefixes in the cache. With `prefill` workers prompts are theirs,
+    /// and their cache is sent on.
     pub(super) fn replayed(&self, prefill: Option<&Workers>) -> Option<Summary> {
-        let (clients, requests) = match self.case.load {
-            Load::Running(clients) | Load::Concurrency(clients) => (clients, clients * ROUNDS),
-            Load::AtOnce(requests) => (requests, requests),
-            Load::Saturated | Load::Rate(_) | Load::Within(_) => return None,
+        let sent = self.case.sent;
+        let (clients, process, requests) = match (self.case.load, sent) {
+            (Load::Running(clients) | Load::Concurrency(clients), _) => {
+                let requests = sent.map_or(clients * ROUNDS, |sent| sent.requests);
+                (Some(clients), Process::AtOnce, requests)
+            }
+            (Load::AtOnce(requests), _) => (Some(requests), Process::AtOnce, requests),
+            (Load::Rate(_), Some(sent)) if self.fits => (None, sent.process, sent.requests),
+            (Load::Rate(_) | Load::Saturated | Load::Within(_), _) => return None,
         };
         let drawn_whole = self.case.lengths.cached <= 0.0;
-        let some = self.case.lengths.output > 1.0 && clients >= 1.0;
+        let some = self.case.lengths.output > 1.0 && clients.is_none_or(|clients| clients >= 1.0);
         if !drawn_whole || !some || requests > MOST_REPLAYED {
             return None;
         }
         let time = InstanceTime::new(self.instance);
         let instances = count(&self.decoders)?;
-        let engine = if self.fits {
-            time.engine()
-        } else {
-            time.engine_for(clients / f64::from(instances))
+        let engine = match clients {
+            Some(clients) if !self.fits => time.engine_for(clients / f64::from(instances)),
+            _ => time.engine(),
         };
         let mut fleet = Fleet {
             router: Router::RoundRobin,
@@ -60,25 +65,33 @@ impl Server<'_> {
             fleet.pools = iter::once(prompts).chain(decode).collect();
             fleet.transfer = Some(transfer(time.instance()));
         }
+        let requests = self.drawn(process, requests).draw().ok()?;
+        let load = match clients {
+            Some(clients) => chokepoint_replay::Load::Closed {
+                requests,
+                concurrency: u32::try_from(whole(clients)).ok()?,
+            },
+            None => chokepoint_replay::Load::Timed(requests),
+        };
+        let mut watch = |_: &Record| {};
+        let summary = replay(&fleet, load, &mut watch).ok()?;
+        (summary.finished == summary.requests).then_some(summary)
+    }
+
+    /// Requests of the case's lengths.
+    fn drawn(&self, process: Process, requests: f64) -> Synthetic {
         let lengths = &self.case.lengths;
         let drawn = |mean: f64| Lengths {
             least: whole(mean * (1.0 - lengths.spread)) as u32,
             most: whole(mean * (1.0 + lengths.spread)) as u32,
         };
-        let synthetic = Synthetic {
+        Synthetic {
             requests: whole(requests),
-            process: Process::AtOnce,
+            process,
             input: drawn(lengths.input),
             output: drawn(lengths.output),
             seed: 1,
-        };
-        let load = chokepoint_replay::Load::Closed {
-            requests: synthetic.draw().ok()?,
-            concurrency: u32::try_from(whole(clients)).ok()?,
-        };
-        let mut watch = |_: &Record| {};
-        let summary = replay(&fleet, load, &mut watch).ok()?;
-        (summary.finished == summary.requests).then_some(summary)
+        }
     }
 
     /// Takes latencies and rates from a replay; the parts of a token's time keep their shares.

@@ -6,11 +6,12 @@ use chokepoint_catalog::ServingEngine;
 use chokepoint_chip::ChipSpec;
 use chokepoint_fabric::Fabric;
 use chokepoint_model::Architecture;
+use chokepoint_replay::Process;
 use chokepoint_units::{Bytes, NumberFormat, Power, Seconds};
 
 /// Everything that a prediction depends on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ServingCase<'a> {
+pub(crate) struct ServingCase<'a> {
     pub architecture: &'a Architecture,
     pub chip: &'a ChipSpec,
     pub fabric: &'a Fabric,
@@ -25,11 +26,22 @@ pub(super) struct ServingCase<'a> {
     /// Sequences on each attention group that the run allows, where it says so.
     pub most_sequences: Option<f64>,
     pub speculation: Option<Speculation>,
+    /// How a benchmark sent its requests, where it says so.
+    pub sent: Option<Sent>,
+}
+
+/// How a benchmark sends its requests.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sent {
+    /// Requests in all.
+    pub requests: f64,
+    /// When they come, of a load that is a rate.
+    pub process: Process,
 }
 
 /// Number formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Formats {
+pub(crate) struct Formats {
     /// Weights of linear layers as stored.
     pub weights: NumberFormat,
     /// Inputs of linear layers; the wider of both is what the chip multiplies in.
@@ -40,21 +52,21 @@ pub(super) struct Formats {
 
 /// Instances that do both phases, or a pool for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parallelism {
+pub(crate) enum Parallelism {
     Aggregated(Workers),
     Disaggregated { prefill: Workers, decode: Workers },
 }
 
 /// Instances of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Workers {
+pub(crate) struct Workers {
     pub count: u64,
     pub spread: Spread,
 }
 
 /// How one instance is spread over `tp x pp x dp` chips.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Spread {
+pub(crate) struct Spread {
     /// Tensor parallelism of attention and dense layers.
     pub tp: u64,
     /// Pipeline stages.
@@ -69,27 +81,27 @@ pub(super) struct Spread {
 
 impl Spread {
     /// Chips of an instance.
-    pub(super) const fn chips(&self) -> u64 {
+    pub(crate) const fn chips(&self) -> u64 {
         self.tp.saturating_mul(self.pp).saturating_mul(self.dp)
     }
 }
 
 impl Workers {
     /// Chips of all instances.
-    pub(super) const fn chips(&self) -> u64 {
+    pub(crate) const fn chips(&self) -> u64 {
         self.count.saturating_mul(self.spread.chips())
     }
 
     /// Groups that decode on their own: of data parallelism, and of the parts of a batch that the
     /// stages of a pipeline hold.
-    pub(super) fn groups(&self) -> f64 {
+    pub(crate) fn groups(&self) -> f64 {
         self.count as f64 * self.spread.dp as f64 * self.spread.pp as f64
     }
 }
 
 impl Parallelism {
     /// Chips of all instances.
-    pub(super) const fn chips(&self) -> u64 {
+    pub(crate) const fn chips(&self) -> u64 {
         match self {
             Self::Aggregated(workers) => workers.chips(),
             Self::Disaggregated { prefill, decode } => {
@@ -99,7 +111,7 @@ impl Parallelism {
     }
 
     /// Instances that decode.
-    pub(super) const fn decoders(&self) -> &Workers {
+    pub(crate) const fn decoders(&self) -> &Workers {
         match self {
             Self::Aggregated(workers) => workers,
             Self::Disaggregated { decode, .. } => decode,
@@ -109,7 +121,7 @@ impl Parallelism {
 
 /// The kind of measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// A batch whose sequences start and end together.
     StaticBatch,
     /// The time of a batch of prompts.
@@ -136,7 +148,7 @@ pub(super) enum Mode {
 
 /// Lengths of requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Lengths {
+pub(crate) struct Lengths {
     /// Mean tokens of a prompt.
     pub input: f64,
     /// Mean tokens of an answer.
@@ -151,7 +163,7 @@ pub(super) struct Lengths {
 
 /// How many requests there are, over all instances.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Load {
+pub(crate) enum Load {
     /// Sequences that run at once.
     Running(f64),
     /// Requests that clients hold open.
@@ -168,21 +180,21 @@ pub(super) enum Load {
 
 /// Latency limits.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     pub ttft: Seconds,
     pub tpot: Seconds,
 }
 
 /// Tokens guessed ahead, and the share of the first that is right.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Speculation {
+pub(crate) struct Speculation {
     pub tokens: u64,
     pub acceptance: f64,
 }
 
 /// A prediction.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Predicted {
+pub(crate) struct Predicted {
     /// Mean time to the first token.
     pub ttft: Option<Seconds>,
     /// Mean time of each later token.
@@ -210,7 +222,7 @@ pub(super) struct Predicted {
 
 /// Rates of all chips.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Rates {
+pub(crate) struct Rates {
     pub requests_per_second: f64,
     pub input_tokens_per_second: f64,
     pub output_tokens_per_second: f64,

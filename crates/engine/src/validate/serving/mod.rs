@@ -8,7 +8,7 @@
 
 mod baseline;
 mod benchmark;
-mod case;
+pub(crate) mod case;
 mod columns;
 mod layout;
 mod load;
@@ -16,7 +16,7 @@ mod metric;
 mod model;
 mod numbers;
 mod peer;
-mod predict;
+pub(crate) mod predict;
 mod setup;
 mod summary;
 mod tier;

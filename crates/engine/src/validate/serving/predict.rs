@@ -32,7 +32,7 @@ const FULL: f64 = 0.98;
 ///
 /// # Errors
 /// What cannot be predicted of it.
-pub(super) fn predict(case: &ServingCase) -> Result<Predicted, String> {
+pub(crate) fn predict(case: &ServingCase) -> Result<Predicted, String> {
     check(case)?;
     let workload = workload(case);
     let mut software = serving_software(case.engine, case.curves);

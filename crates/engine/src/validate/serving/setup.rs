@@ -54,6 +54,7 @@ impl Setup<'_> {
             load: self.load,
             most_sequences: self.most_sequences,
             speculation: self.speculation,
+            sent: None,
         }
     }
 
