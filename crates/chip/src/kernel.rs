@@ -3,8 +3,8 @@
 use chokepoint_catalog::{DecodeCurve, GemmCurve};
 use chokepoint_units::{Bytes, NumberFormat, Ops, OpsRate, Seconds};
 
-use crate::ChipSpec;
 use crate::spec::pick;
+use crate::{ChipSpec, PowerDraw};
 
 /// Classes of kernels that are calibrated apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +45,19 @@ pub struct KernelTime {
     pub arithmetic: Seconds,
     /// What its bytes take at the full bandwidth of the memory, for energy.
     pub traffic: Seconds,
+}
+
+impl KernelTime {
+    /// What it does, for energy.
+    #[must_use]
+    pub fn draw(&self) -> PowerDraw {
+        PowerDraw {
+            busy: self.total,
+            compute: self.arithmetic,
+            memory: self.traffic,
+            ..PowerDraw::default()
+        }
+    }
 }
 
 /// A matrix multiplication, plain or grouped, as the processors see it.

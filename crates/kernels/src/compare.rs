@@ -1,5 +1,5 @@
 //! Measured kernels beside what the curves of a chip say of them: the formulas that predictions use,
-//! at full clocks, and the power of the kind of work that binds.
+//! at full clocks, and the power of their operations and bytes.
 //!
 //! Of several libraries on the same shape the fastest counts, as in the tables behind the curves.
 //!
@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use chokepoint_catalog::{Calibration, Chip};
-use chokepoint_chip::{Bound, ChipSpec, KernelTime, PowerDraw, Precision};
+use chokepoint_chip::{ChipSpec, PowerDraw, Precision};
 use chokepoint_diag::Diagnostic;
 use chokepoint_model::{ElementwiseKind, Operator};
 use chokepoint_units::{Bytes, NumberFormat, Power, Seconds};
@@ -139,13 +139,9 @@ fn predicted(chip: &ChipSpec, kernel: &MeasuredKernel) -> (Option<Seconds>, Opti
     let precision = Precision::uniform(kernel.format, kernel.format);
     let mut draw = PowerDraw::default();
     for operator in &operators {
-        let KernelTime { total, bound, .. } = chip.operator(operator, &precision);
-        match bound {
-            Bound::Compute => draw.compute += total,
-            Bound::Memory | Bound::Launch => draw.memory += total,
-        }
+        draw += chip.operator(operator, &precision).draw();
     }
-    let time = draw.compute + draw.memory;
+    let time = draw.time();
     // A chip that mostly starts kernels draws what no curve is of.
     let power = (kernel.work != Work::GraphLaunch).then(|| chip.energy(draw) / time);
     (Some(time), power)

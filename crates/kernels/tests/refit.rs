@@ -389,6 +389,25 @@ fn own() -> Measurement {
     Measurement::parse("own.csv", &text).unwrap()
 }
 
+/// Predicted power lies between that of an idle chip and its limit, and large products draw more than
+/// small ones.
+#[test]
+fn kernels_beside_measured_ones_have_a_power() {
+    let (chip, present) = h100();
+    let rows = "kernel,format,m,n,k,groups,batch,query,keys,heads,kv_heads,head,bytes,seconds,power_watts\ngemm,bf16,64,512,512,,,,,,,,,1e-5,200\ngemm,bf16,8192,8192,8192,,,,,,,,,2e-3,690\n";
+    let own = Measurement::parse("own.csv", rows).unwrap();
+    let found = compare(chip, present, &own).unwrap();
+    let watts = |row: usize| found.rows[row].predicted_power.unwrap().get();
+    assert!(
+        watts(0) > 100.0 && watts(1) <= 700.0,
+        "{} {}",
+        watts(0),
+        watts(1)
+    );
+    assert!(watts(1) > 1.5 * watts(0), "{} {}", watts(0), watts(1));
+    assert!(found.classes[0].power.is_some());
+}
+
 #[test]
 fn curves_come_back_from_a_users_own_kernels() {
     let (chip, present) = h100();

@@ -276,9 +276,7 @@ impl<'a> Sum<'a> {
         iteration.parts.put(part, all);
         iteration.draw += PowerDraw {
             busy: all,
-            compute: time.arithmetic * count,
-            memory: time.traffic * count,
-            ..PowerDraw::default()
+            ..time.draw() * count
         };
         if !is_fused(operator) {
             self.work.kernels += count;
