@@ -4,7 +4,7 @@ use chokepoint_diag::{Code, Diagnostic};
 use chokepoint_units::NumberFormat;
 
 use crate::check::{known_source, reference};
-use crate::{Calibration, Catalog, CollectiveCurve, EngineKernel};
+use crate::{Calibration, Catalog, CollectiveCurve, EngineKernel, PowerCurve};
 
 /// Everything wrong with one calibration.
 pub(crate) fn calibration(
@@ -25,6 +25,7 @@ pub(crate) fn calibration(
         reference(catalog.chip(&refit.chip).err(), file, found);
     }
     shares(file, value, found);
+    power(catalog, file, &value.power, found);
     engines(catalog, file, value, found);
     curves(catalog, file, &value.collective, found);
 }
@@ -78,6 +79,25 @@ fn shares(file: &str, value: &Calibration, found: &mut Vec<Diagnostic>) {
         for (format, curve) in curves {
             share(class, *format, "peak", Some(curve.peak));
             share(class, *format, "compute", curve.compute);
+        }
+    }
+}
+
+/// Power: a known source, a floor below the limit, a limit that the design power holds.
+fn power(catalog: &Catalog, file: &str, value: &PowerCurve, found: &mut Vec<Diagnostic>) {
+    known_source(catalog, file, "power.source", &value.source, found);
+    let shares = [
+        ("active", value.active, value.limit),
+        ("compute", value.compute, 2.0),
+        ("memory", value.memory, 2.0),
+        ("limit", value.limit, 1.0),
+        ("communication", value.communication, value.limit),
+    ];
+    for (name, share, most) in shares {
+        if !(share > 0.0 && share <= most) {
+            let message =
+                format!("{file}: power.{name}: {share} is not above 0 and at most {most}");
+            found.push(Diagnostic::new(Code::Value, message));
         }
     }
 }

@@ -517,14 +517,22 @@ fn engines_differ_from_the_curves_by_known_factors() {
         .gemm
         .insert(NumberFormat::Bf16, RowFactors([1.0, 30.0, 1.0, 1.0]));
     wrong.value.refit.as_mut().unwrap().chip = "h101".to_owned();
+    wrong.value.power.active = 1.2;
+    wrong.value.power.source = "somebody".to_owned();
     let found: Vec<String> = check(&catalog).into_iter().map(|p| p.message).collect();
-    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found.len(), 5, "{found:?}");
     assert!(
         found
             .iter()
             .any(|message| message.contains("engine.sglang.gemm.bf16: 30"))
     );
     assert!(found.iter().any(|message| message.contains("nobody")));
+    assert!(
+        found
+            .iter()
+            .any(|message| message.contains("power.active: 1.2"))
+    );
+    assert!(found.iter().any(|message| message.contains("power.source")));
     assert!(found.iter().any(|message| message.contains("h101")));
 }
 
