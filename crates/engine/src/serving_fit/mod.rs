@@ -11,7 +11,6 @@
 //! chip, so that an error which no host time explains stays and is printed.
 
 mod aiperf;
-mod digest;
 mod guidellm;
 mod json;
 mod least;

@@ -7,8 +7,8 @@ use chokepoint_diag::{Code, Diagnostic, from_json};
 use chokepoint_replay::Process;
 use chokepoint_units::Seconds;
 use serde_json::{Deserializer, Value};
+use sha2::{Digest as _, Sha256};
 
-use super::digest::sha256;
 use super::json::Node;
 use super::{aiperf, guidellm, vllm};
 
@@ -118,10 +118,16 @@ impl BenchmarkFile {
             file: file.to_owned(),
             tool,
             said: said(&first, tool),
-            sha256: sha256(text),
+            sha256: digest(text),
             points,
         })
     }
+}
+
+/// SHA-256 of a text, in hexadecimal.
+fn digest(text: &str) -> String {
+    let bytes = Sha256::digest(text.as_bytes());
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The tool that writes such fields.
