@@ -158,6 +158,26 @@ fn what_is_held_equal_is_held() {
     }
 }
 
+/// A larger memory holds larger batches, some of which start another tile of a multiplication: a smaller
+/// batch is then the best, and no size of memory makes serving slower.
+#[test]
+fn more_memory_never_slows_serving() {
+    let mut last = 0.0;
+    for step in 0..12 {
+        let capacity = 198.674_743_296 * (1.0 + 0.04 * f64::from(step));
+        let derived = format!(
+            "[derive.chip.x]\nfrom = \"gb200\"\nmemory_capacity = \"{capacity} GB\"\n[derive.system.y]\nfrom = \"gb200-nvl72\"\nchip = \"x\"\n"
+        );
+        let text = scenario("y", 8, &derived, &workload(true, "gpt-oss-120b"));
+        let found = rate(&rows(&text)[0]);
+        assert!(
+            found >= last * (1.0 - 1e-9),
+            "{capacity} GB: {last} -> {found}"
+        );
+        last = found;
+    }
+}
+
 /// Systems, models and chip counts of the property tests: small, so that each case is quick.
 fn case() -> impl Strategy<Value = (bool, &'static str, &'static str, u64)> {
     (

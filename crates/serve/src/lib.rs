@@ -11,6 +11,7 @@
 //! each had one.
 
 mod batch;
+mod best_size;
 mod flow;
 mod front;
 mod iteration;

@@ -7,6 +7,7 @@
 use chokepoint_chip::Precision;
 use chokepoint_units::Seconds;
 
+use crate::best_size::best_size;
 use crate::layouts::powers_of_two;
 use crate::memory::{allowed, largest_batch, prompt_memory};
 use crate::steady::{
@@ -17,7 +18,8 @@ use crate::{Case, Instance, Layout, Pool};
 /// Largest prompt batch of a prefill instance's attention group.
 const MOST_PROMPTS: u64 = 8;
 
-/// A decode layout with the largest batch that fits and meets the target for later tokens.
+/// A decode layout with the batch that answers most, of those that fit and meet the target for later
+/// tokens.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoder {
     layout: Layout,
@@ -52,8 +54,9 @@ pub(crate) fn decoders(case: &Case, layouts: &[Layout], precision: Precision) ->
     for layout in layouts {
         let fits = largest_batch(case, layout, precision).min(allowed(case, layout));
         let time = |batch| decode_time(case, layout, precision, batch);
-        let batch = largest(fits, |batch| time(batch) <= limit);
-        if batch > 0 {
+        let most = largest(fits, |batch| time(batch) <= limit);
+        let answers = |batch| decoder(case, layout, precision, batch).answers;
+        if let Some(batch) = best_size(most, 0.0, answers) {
             found.push(decoder(case, layout, precision, batch));
         }
     }

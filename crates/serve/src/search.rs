@@ -2,7 +2,8 @@
 
 use chokepoint_chip::Precision;
 
-use crate::layouts::{layouts, powers_of_two};
+use crate::best_size::best_size;
+use crate::layouts::layouts;
 use crate::memory::{allowed, largest_batch, memory};
 use crate::pools::{decoders, largest, pairs, prefillers};
 use crate::steady::{Infeasible, Prediction, answer_rate, decode_batch, evaluate};
@@ -133,17 +134,16 @@ impl<'a> Finder<'a> {
         most
     }
 
-    /// The largest batch that meets the targets, and those below it that fill tiles of matrix
-    /// multiplications: a few sequences more start another tile, which takes longer than they bring.
+    /// The batch that serves most among those that meet the targets, if it can be kept.
     fn best_batch(&mut self, most: u64, plan: impl Fn(&Self, u64) -> Plan) {
         let most = largest(most, |batch| {
             let candidate = plan(self, batch);
-            self.consider(candidate)
+            self.consider(candidate).is_some()
         });
-        for tile in powers_of_two(most).skip(1) {
-            let candidate = plan(self, most / tile * tile);
-            self.consider(candidate);
-        }
+        best_size(most, self.worst_kept(), |batch| {
+            let candidate = plan(self, batch);
+            self.consider(candidate).unwrap_or(0.0)
+        });
     }
 
     /// Two pools: every pair of layouts whose bound can still beat what is known.
@@ -204,17 +204,19 @@ impl<'a> Finder<'a> {
         self.consider(plan);
     }
 
-    /// Evaluates a plan and keeps it when it is among the best; whether it meets the targets.
-    fn consider(&mut self, plan: Plan) -> bool {
+    /// Evaluates a plan and keeps it when it is among the best; its output tokens of a second where it
+    /// meets the targets.
+    fn consider(&mut self, plan: Plan) -> Option<f64> {
         self.result.evaluated += 1;
         match evaluate(self.case, &plan) {
             Ok(found) => {
+                let rate = found.output_tokens_per_second;
                 self.keep(found);
-                true
+                Some(rate)
             }
             Err(reason) => {
                 self.miss(plan, reason);
-                false
+                None
             }
         }
     }
