@@ -1,16 +1,19 @@
 //! A scenario file: workloads x systems x economics x date x what is equal.
 
-use std::collections::BTreeMap;
+mod derive;
+mod fixed_plan;
+
 use std::ops::Range;
 
 use chokepoint_catalog::{Chip, System};
 use chokepoint_diag::{Code, Diagnostic, from_toml};
-use chokepoint_model::Recompute;
-use chokepoint_train::{ContextExchange, Plan, Schedule, Sharding, TensorExchange, TensorOverlap};
 use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Seconds, Usd};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use derive::{Derive, DerivedChip, DerivedSystem};
+pub use fixed_plan::FixedPlan;
 
 use crate::limits;
 
@@ -167,117 +170,6 @@ pub struct Published {
     pub source: String,
 }
 
-/// A training plan given by the scenario.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FixedPlan {
-    /// Tensor parallelism.
-    #[serde(default = "one_u64")]
-    pub tp: u64,
-    /// Context parallelism.
-    #[serde(default = "one_u64")]
-    pub cp: u64,
-    /// Expert parallelism.
-    #[serde(default = "one_u64")]
-    pub ep: u64,
-    /// Pipeline stages.
-    #[serde(default = "one_u64")]
-    pub pp: u64,
-    /// Virtual stages of each pipeline rank.
-    #[serde(default = "one_u64")]
-    pub vp: u64,
-    /// Data parallelism; what the chips allow when absent.
-    #[serde(default)]
-    pub dp: Option<u64>,
-    /// Sequences of a micro-batch.
-    #[serde(default = "one_u64")]
-    pub micro_batch: u64,
-    /// Chips that share each routed expert: 1, or as many as tensor parallelism.
-    #[serde(default = "one_u64")]
-    pub etp: u64,
-    /// What is computed again: none, selective, modules or full.
-    #[serde(default)]
-    #[schemars(with = "String")]
-    pub recompute: Recompute,
-    /// Pipeline schedule: 1f1b, zb-h1, zb-h2, zb-v, dualpipe or dualpipev.
-    #[serde(default)]
-    #[schemars(with = "String")]
-    pub schedule: Schedule,
-    /// Tensor-parallel exchange: sequence, sequence-kept, all-reduce or scattered-transfers.
-    #[serde(default = "sequence")]
-    #[schemars(with = "String")]
-    pub tensor: TensorExchange,
-    /// Tensor-parallel traffic under compute.
-    #[serde(default)]
-    pub overlap_tp: bool,
-    /// Context-parallel exchange: ring, all-gather or all-to-all.
-    #[serde(default = "ring")]
-    #[schemars(with = "String")]
-    pub context: ContextExchange,
-    /// Expert traffic under compute.
-    #[serde(default)]
-    pub overlap_ep: bool,
-    /// Data-parallel traffic under compute.
-    #[serde(default = "yes")]
-    pub overlap_dp: bool,
-    /// What data-parallel chips split: none, optimizer, gradients or parameters.
-    #[serde(default = "optimizer_sharding")]
-    #[schemars(with = "String")]
-    pub sharding: Sharding,
-    /// Chips among which that is split; 0 for all that hold the same weights.
-    #[serde(default)]
-    pub shard: u64,
-}
-
-impl FixedPlan {
-    /// The plan for a number of chips in a format.
-    #[must_use]
-    pub fn plan(&self, chips: u64, format: NumberFormat) -> Plan {
-        let inner = (self.tp * self.cp * self.pp).max(1);
-        Plan {
-            tp: self.tp,
-            cp: self.cp,
-            ep: self.ep,
-            etp: self.etp,
-            pp: self.pp,
-            vp: self.vp,
-            dp: self.dp.unwrap_or(chips / inner),
-            micro_batch: self.micro_batch,
-            recompute: self.recompute,
-            schedule: self.schedule,
-            format,
-            tensor: self.tensor,
-            overlap_tp: if self.overlap_tp {
-                TensorOverlap::Pipelined
-            } else {
-                TensorOverlap::None
-            },
-            context: self.context,
-            overlap_ep: self.overlap_ep,
-            sharding: self.sharding,
-            shard: self.shard,
-            overlap_dp: self.overlap_dp,
-            ..Plan::one(format)
-        }
-    }
-}
-
-const fn sequence() -> TensorExchange {
-    TensorExchange::Sequence
-}
-
-const fn ring() -> ContextExchange {
-    ContextExchange::Ring
-}
-
-const fn optimizer_sharding() -> Sharding {
-    Sharding::Optimizer
-}
-
-const fn yes() -> bool {
-    true
-}
-
 /// A serving workload.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -339,70 +231,6 @@ const fn default_cache_format() -> NumberFormat {
 }
 const fn one() -> f64 {
     1.0
-}
-const fn one_u64() -> u64 {
-    1
-}
-
-/// Parts derived from others.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Derive {
-    /// Chips by new id.
-    #[serde(default, rename = "chip")]
-    pub chips: BTreeMap<String, DerivedChip>,
-    /// Systems by new id.
-    #[serde(default, rename = "system")]
-    pub systems: BTreeMap<String, DerivedSystem>,
-}
-
-/// A chip that is another with some figures changed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DerivedChip {
-    /// Id of the other chip.
-    #[schemars(with = "String")]
-    pub from: Spanned<String>,
-    /// Dense peaks by format, as in { fp8 = "2 PFLOP/s" }.
-    #[serde(default)]
-    #[schemars(with = "BTreeMap<String, String>")]
-    pub peak: BTreeMap<NumberFormat, OpsRate>,
-    /// Memory capacity.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub memory_capacity: Option<Bytes>,
-    /// Memory bandwidth.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub memory_bandwidth: Option<Bandwidth>,
-    /// Thermal design power.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub tdp: Option<Power>,
-}
-
-/// A system that is another with some figures changed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DerivedSystem {
-    /// Id of the other system.
-    #[schemars(with = "String")]
-    pub from: Spanned<String>,
-    /// Id of its chip.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub chip: Option<Spanned<String>>,
-    /// Chips of a scale-up domain.
-    #[serde(default)]
-    pub domain_chips: Option<u64>,
-    /// Bandwidth of a chip into its domain, per direction.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub domain_bandwidth: Option<Bandwidth>,
-    /// Bandwidth of a chip into the scale-out network, per direction.
-    #[serde(default)]
-    #[schemars(with = "Option<String>")]
-    pub scale_out_bandwidth: Option<Bandwidth>,
 }
 
 impl Workload {

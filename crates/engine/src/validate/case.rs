@@ -245,14 +245,7 @@ fn plan(
 ) -> (Plan, Open) {
     let recomputes =
         workload.trained == Trained::All && framework.is_some_and(|known| known.recomputes);
-    let open = Open {
-        layout: row.count("tp").is_none() || row.count("pp").is_none(),
-        micro_batch: row.count("mbs").is_none(),
-        recompute: row.text("recompute").is_none() && !recomputes,
-        virtual_stages: row.count("vp").is_none()
-            && row.count("pp").is_some_and(|pp| pp > 1)
-            && framework.is_some_and(|known| known.interleaves),
-    };
+    let open = open(row, framework, recomputes);
     let (tp, pp) = (row.count("tp").unwrap_or(1), row.count("pp").unwrap_or(1));
     let mut or_one = |column: &'static str| {
         row.count(column).unwrap_or_else(|| {
@@ -278,16 +271,7 @@ fn plan(
     let on = |choice: fn(&Framework) -> bool| framework.is_some_and(choice);
     let dp = (chips / (tp * pp * cp).max(1)).max(1);
     let options = row.lower("overlap_opts");
-    let exchange = match row.lower("sp").as_str() {
-        "yes" => TensorExchange::Sequence,
-        "no" => TensorExchange::ScatteredTransfers,
-        _ => framework.map_or(TensorExchange::AllReduce, software::exchange),
-    };
-    let overlapped = if options.contains("no tp") || options.contains("vanilla") {
-        false
-    } else {
-        options.contains("async") || on(|known| known.overlap_tp)
-    };
+    let (exchange, overlapped) = tensor(row, framework, &options);
     let recompute = recomputation(row, recomputes, assumed);
     let plan = Plan {
         tp,
@@ -322,6 +306,33 @@ fn plan(
     let hides = ep > 1 && many && recompute != Recompute::Full && (vp > 1 || pairs);
     let overlap_ep = hides && (pairs || on(|known| known.overlap_ep));
     (Plan { overlap_ep, ..plan }, open)
+}
+
+/// What a row leaves open of its plan.
+fn open(row: &Row, framework: Option<&Framework>, recomputes: bool) -> Open {
+    Open {
+        layout: row.count("tp").is_none() || row.count("pp").is_none(),
+        micro_batch: row.count("mbs").is_none(),
+        recompute: row.text("recompute").is_none() && !recomputes,
+        virtual_stages: row.count("vp").is_none()
+            && row.count("pp").is_some_and(|pp| pp > 1)
+            && framework.is_some_and(|known| known.interleaves),
+    }
+}
+
+/// How tensor-parallel chips exchange, and whether under compute.
+fn tensor(row: &Row, framework: Option<&Framework>, options: &str) -> (TensorExchange, bool) {
+    let exchange = match row.lower("sp").as_str() {
+        "yes" => TensorExchange::Sequence,
+        "no" => TensorExchange::ScatteredTransfers,
+        _ => framework.map_or(TensorExchange::AllReduce, software::exchange),
+    };
+    let overlapped = if options.contains("no tp") || options.contains("vanilla") {
+        false
+    } else {
+        options.contains("async") || framework.is_some_and(|known| known.overlap_tp)
+    };
+    (exchange, overlapped)
 }
 
 /// Over how many of the tensor-parallel chips each expert is split.
