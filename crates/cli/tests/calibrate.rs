@@ -2,20 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+#[path = "../../../tests/support/program.rs"]
+mod program;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use std::process::Output;
 
-fn chokepoint(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chokepoint"))
-        .current_dir(root())
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use program::{chokepoint, every_fault};
 
 fn fitted(results: &[&str], more: &[&str]) -> Output {
     let setting = [
@@ -109,32 +101,10 @@ fn an_engine_is_written_only_where_it_is_found() {
 /// Malformed result files, with the messages that they must give; `UPDATE=1` rewrites these.
 #[test]
 fn every_fault_of_a_result_is_explained() {
-    let folder = root().join("tests/faults/benchmarks");
-    let mut faults: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-        .collect();
-    faults.sort();
-    assert!(faults.len() >= 15, "only {} faults", faults.len());
-    let mut wrong = Vec::new();
-    for fault in faults {
-        let name = fault.file_name().unwrap().to_str().unwrap();
-        let output = fitted(&[&format!("tests/faults/benchmarks/{name}")], &[]);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{name}: {message}");
-        assert!(output.stdout.is_empty(), "{name} printed a result");
-        assert!(message.contains(name), "{name} is not named: {message}");
-        let expected = fault.with_extension("txt");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&expected, &message).unwrap();
-        } else if std::fs::read_to_string(&expected).unwrap_or_default() != message {
-            wrong.push(format!("{name}:\n{message}"));
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "messages changed (UPDATE=1 accepts them):\n{}",
-        wrong.join("\n")
-    );
+    every_fault("tests/faults/benchmarks", "json", 15, |file| {
+        let output = fitted(&[file], &[]);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert!(message.contains(file), "{file} is not named: {message}");
+        output
+    });
 }

@@ -2,22 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::path::{Path, PathBuf};
+#[path = "../../../tests/support/program.rs"]
+mod program;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn chokepoint(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_chokepoint"))
-        .current_dir(root())
-        .args(arguments)
-        .output()
-        .unwrap()
-}
+use program::{chokepoint, every_fault, root};
 
 /// What a command prints when it ends well.
 fn text(output: Output) -> String {
@@ -187,37 +180,9 @@ fn kernels_read_in_both_languages() {
 /// Malformed files, with the messages that they must give; `UPDATE=1` rewrites these.
 #[test]
 fn every_fault_of_a_measurement_is_explained() {
-    let folder = root().join("tests/faults/kernels");
-    let mut faults: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
-        .collect();
-    faults.sort();
-    assert!(faults.len() >= 7, "only {} faults", faults.len());
-    let mut wrong = Vec::new();
-    for fault in faults {
-        let name = fault.file_name().unwrap().to_str().unwrap();
-        let output = chokepoint(&[
-            "validate",
-            "--kernels",
-            &format!("tests/faults/kernels/{name}"),
-        ]);
-        let message = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{name}: {message}");
-        assert!(output.stdout.is_empty(), "{name} printed a result");
-        let expected = fault.with_extension("txt");
-        if std::env::var_os("UPDATE").is_some() {
-            std::fs::write(&expected, &message).unwrap();
-        } else if std::fs::read_to_string(&expected).unwrap_or_default() != message {
-            wrong.push(format!("{name}:\n{message}"));
-        }
-    }
-    assert!(
-        wrong.is_empty(),
-        "messages changed (UPDATE=1 accepts them):\n{}",
-        wrong.join("\n")
-    );
+    every_fault("tests/faults/kernels", "csv", 7, |file| {
+        chokepoint(&["validate", "--kernels", file])
+    });
 }
 
 /// Products of a file without their times.

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use chokepoint_catalog::{Chip, System};
 use chokepoint_diag::{Code, Diagnostic, from_toml};
-use chokepoint_units::{Bandwidth, Bytes, NumberFormat, OpsRate, Power, Seconds, Usd};
+use chokepoint_units::{NumberFormat, Power, Seconds, Usd};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;

@@ -1,12 +1,14 @@
 //! Replay through the serving model: against its steady state, conservation, refusals.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#[path = "../../../tests/support/replayed.rs"]
+mod replayed;
 
-use chokepoint_engine::diag::Diagnostic;
 use chokepoint_engine::trace::{Lengths, Outcome, Process, Record, Request, Synthetic};
 use chokepoint_engine::units::Seconds;
-use chokepoint_engine::{Data, ReplayFound, ReplayRequest, ReplayRun, ReplaySource, run_replay};
+use chokepoint_engine::{ReplayRequest, ReplaySource};
 use proptest::prelude::*;
+
+use replayed::{found, replayed};
 
 /// A closed loop of some clients.
 fn closed(clients: u32, requests: u64, input: u32, output: Lengths) -> ReplaySource {
@@ -24,24 +26,6 @@ fn closed(clients: u32, requests: u64, input: u32, output: Lengths) -> ReplaySou
 
 fn request(model: &str, system: &str, source: ReplaySource) -> ReplayRequest {
     ReplayRequest::new(model, system, source)
-}
-
-/// A replay with the requests of a trace in memory, and what became of each.
-fn replayed(
-    request: &ReplayRequest,
-    trace: &[Request],
-) -> Result<(ReplayRun, Vec<Record>), Diagnostic> {
-    let data = Data::load(&[])?;
-    let mut records = Vec::new();
-    let mut observer = |record: &Record| records.push(record.clone());
-    let mut open = || Ok(trace.iter().cloned().map(Ok));
-    let run = run_replay(request, &data, &mut open, &mut observer)?;
-    Ok((run, records))
-}
-
-fn found(request: &ReplayRequest, trace: &[Request]) -> (ReplayFound, Vec<Record>) {
-    let (run, records) = replayed(request, trace).unwrap();
-    (run.found.unwrap(), records)
 }
 
 /// So many requests, one every tenth of a second, of which pairs share all full blocks but the last.

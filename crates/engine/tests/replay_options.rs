@@ -1,15 +1,16 @@
 //! What instances of a replay may do: swap, start and stop, fail, draft, go in stages.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#[path = "../../../tests/support/replayed.rs"]
+mod replayed;
 
-use chokepoint_engine::diag::Diagnostic;
 use chokepoint_engine::trace::{Outcome, Preemption, Record, Request, Router};
 use chokepoint_engine::units::{Bandwidth, Bytes, NumberFormat, Seconds};
 use chokepoint_engine::{
-    Data, Failures, ReplayFailures, ReplayFound, ReplayRequest, ReplayRun, ReplayScaling,
-    ReplaySource, run_replay,
+    Failures, ReplayFailures, ReplayFound, ReplayRequest, ReplayScaling, ReplaySource,
 };
 use proptest::prelude::*;
+
+use replayed::{found, replayed};
 
 fn of_trace() -> ReplayRequest {
     let source = ReplaySource::Trace {
@@ -21,23 +22,6 @@ fn of_trace() -> ReplayRequest {
         plan: Some("tp=1".to_owned()),
         ..ReplayRequest::new("llama-3.1-8b", "hgx-h100", source)
     }
-}
-
-fn replayed(
-    request: &ReplayRequest,
-    trace: &[Request],
-) -> Result<(ReplayRun, Vec<Record>), Diagnostic> {
-    let data = Data::load(&[])?;
-    let mut records = Vec::new();
-    let mut observer = |record: &Record| records.push(record.clone());
-    let mut open = || Ok(trace.iter().cloned().map(Ok));
-    let run = run_replay(request, &data, &mut open, &mut observer)?;
-    Ok((run, records))
-}
-
-fn found(request: &ReplayRequest, trace: &[Request]) -> (ReplayFound, Vec<Record>) {
-    let (run, records) = replayed(request, trace).unwrap();
-    (run.found.unwrap(), records)
 }
 
 fn at_intervals(count: u32, interval: f64, input: u32, output: u32) -> Vec<Request> {
